@@ -88,7 +88,7 @@ def read_yaml(text: str, *, source: str) -> dict[str, Any]:
         ParameterError: The text is not YAML, holds a duplicate key, or is not a mapping.
     """
     try:
-        value = yaml.load(text, Loader=_StrictLoader)
+        value = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader that allows less
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         message = " ".join(str(error).split()) or type(error).__name__
         raise ParameterError(f"{source}: not readable as YAML: {message}") from None
@@ -109,7 +109,7 @@ class _StrictLoader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.events.AliasEvent):
-            event = self.peek_event()
+            event = self.peek_event()  # type: ignore[no-untyped-call]  # PyYAML's stub leaves it untyped
             raise yaml.constructor.ConstructorError(
                 None, None, "aliases are not allowed; write the value out", event.start_mark
             )
@@ -118,7 +118,7 @@ class _StrictLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[object] = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]  # PyYAML's stub leaves it untyped
+            key = self.construct_object(key_node, deep=True)
             if not isinstance(key, Hashable):
                 raise yaml.constructor.ConstructorError(
                     None, None, "a key must be plain text", key_node.start_mark
