@@ -1,0 +1,244 @@
+"""A fit against purchases it has not seen: the holdout check and weekly tracking. Owns no model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import polars as pl
+
+from workbench import text
+from workbench.clv import bg_nbd
+from workbench.clv.fit import ClvFit
+from workbench.clv.gates import Check, Gate, GateLimits, gate
+from workbench.clv.summary import DAYS_PER_UNIT, RfmSummary
+from workbench.errors import InputError, ParameterError, problem
+
+Floats = npt.NDArray[np.float64]
+
+_GROUPS = 8
+_DAYS_PER_WEEK = 7
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class HoldoutCheck(text.Result):
+    """Expected against actual purchases in the holdout.
+
+    Attributes:
+        expected: Sum of E[Y(holdout) | history] over customers.
+        actual: Purchase days they had in the holdout.
+        ratio: expected / actual.
+        correlation: Of expected and actual over customers; NaN when one of them is constant.
+        gate: Whether the ratio is near enough to 1.
+        table: The same by frequency in the observation.
+        text: The comparison and the gate in sentences.
+    """
+
+    expected: float
+    actual: int
+    ratio: float
+    correlation: float
+    gate: Gate
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Tracking(text.Result):
+    """Expected against actual repeat purchases week by week.
+
+    Attributes:
+        table: ``week``, its last day, ``actual`` and ``expected`` in it, both cumulative, and
+            ``held_out`` (the week ends after the observation).
+        ratio: Expected / actual, cumulative, at the last week.
+        text: That in a sentence.
+    """
+
+    ratio: float
+
+
+def holdout_check(
+    fit: ClvFit, summary: RfmSummary | None = None, *, limits: GateLimits | None = None
+) -> HoldoutCheck:
+    """Compare expected and actual purchases of the fitted customers in the holdout.
+
+    Args:
+        fit: A fit.
+        summary: A summary with a holdout; default the one that was fitted.
+        limits: ``max_holdout_error`` is used.
+
+    Raises:
+        InputError: The summary has no holdout, or nobody bought in it.
+    """
+    summary, limits = summary or fit.summary, limits or GateLimits()
+    if summary.holdout_days is None:
+        raise InputError("the summary has no holdout; make it with holdout_days=…")
+    if summary.unit != fit.unit:
+        rule = f"must be the unit of the fit, {fit.unit!r}"
+        raise ParameterError(problem("unit of the summary", summary.unit, rule))
+    frame = summary.frame.with_columns(
+        expected=pl.Series(
+            bg_nbd.expected_purchases(
+                fit.purchase_model,
+                summary.frame["duration_holdout"].to_numpy(),
+                summary.frame["frequency"].to_numpy(),
+                summary.frame["recency"].to_numpy(),
+                summary.frame["T"].to_numpy(),
+            )
+        )
+    )
+    actual, expected = int(frame["frequency_holdout"].sum()), float(frame["expected"].sum())
+    if actual == 0:
+        raise InputError(f"{text.NOT_ENOUGH_DATA}: no customer bought in the holdout")
+    ratio = expected / actual
+    error = limits.max_holdout_error
+    passed = gate(
+        [
+            Check(
+                "expected / actual",
+                text.number(ratio, 3),
+                f"between {1 - error:g} and {1 + error:g}",
+                abs(ratio - 1) <= error,
+            )
+        ],
+        "holdout",
+    )
+    said = (
+        f"in the {text.days(summary.holdout_days)} held out {text.plural(frame.height, 'customer')}"
+        f" bought on {text.count(actual)} days; the model expected {text.count(expected)} "
+        f"({text.change(ratio - 1)})"
+    )
+    return HoldoutCheck(
+        expected=expected,
+        actual=actual,
+        ratio=ratio,
+        correlation=_correlation(frame["expected"], frame["frequency_holdout"]),
+        gate=passed,
+        table=_by_frequency(frame),
+        text=f"{text.sentence(said)} {passed.text}",
+    )
+
+
+def tracking(
+    fit: ClvFit, summary: RfmSummary | None = None, *, weeks: int | None = None
+) -> Tracking:
+    """Compare expected and actual repeat purchases by week since the first purchase of anybody.
+
+    Week k is the days from 7(k−1) up to, not including, 7k after that day. Expected is the sum of
+    E[X(t)] over customers by their first purchase, as for new customers: it uses no history, so
+    it shows the fit within the observation and the forecast after it.
+
+    Args:
+        fit: A fit.
+        summary: The summary made from purchases; default the one that was fitted.
+        weeks: How many; default every whole week in the observation and the holdout.
+
+    Raises:
+        InputError: The summary came as a frame and has no days.
+        ParameterError: There are not so many whole weeks of data.
+    """
+    summary = summary or fit.summary
+    if summary.until is None:
+        raise InputError("tracking needs the days of purchases; make the summary by rfm_summary")
+    per_unit = DAYS_PER_UNIT[summary.unit]
+    age_days = np.rint(summary.frame["T"].to_numpy() * per_unit)
+    observed_days = int(age_days.max())
+    start = summary.until - timedelta(days=observed_days)
+    most = (observed_days + 1 + (summary.holdout_days or 0)) // _DAYS_PER_WEEK
+    weeks = most if weeks is None else weeks
+    if not 1 <= weeks <= most:
+        raise ParameterError(
+            problem("weeks", weeks, f"must be 1 to {most}, the whole weeks of data")
+        )
+    ends = np.arange(1, weeks + 1, dtype=np.float64) * _DAYS_PER_WEEK
+    model, unit_days = fit.purchase_model, DAYS_PER_UNIT[fit.summary.unit]
+    expected = expected_cumulative(
+        lambda days: bg_nbd.expected_purchases_new(model, days / unit_days),
+        observed_days - age_days,
+        ends,
+    )
+    day = (summary.repeats["day"] - start).dt.total_days().to_numpy()
+    counts = summary.repeats["repeat_purchases"].to_numpy()
+    actual = np.array([int(counts[day < end].sum()) for end in ends])
+    if actual[-1] == 0:
+        raise InputError(f"{text.NOT_ENOUGH_DATA}: no repeat purchase in {weeks} weeks")
+    last_days = [start + timedelta(days=int(end) - 1) for end in ends]
+    table = pd.DataFrame(
+        {
+            "week": np.arange(1, weeks + 1),
+            "last_day": pd.to_datetime(last_days),
+            "actual": np.diff(actual, prepend=0),
+            "expected": np.diff(expected, prepend=0.0),
+            "actual_cumulative": actual,
+            "expected_cumulative": expected,
+            "held_out": [day > summary.until for day in last_days],
+        }
+    )
+    ratio = float(expected[-1] / actual[-1])
+    said = (
+        f"after {text.plural(weeks, 'week')} customers had bought again on "
+        f"{text.count(float(actual[-1]))} days; the model expected {text.count(float(expected[-1]))} "
+        f"({text.change(ratio - 1)})"
+    )
+    return Tracking(table=table, ratio=ratio, text=text.sentence(said))
+
+
+def expected_cumulative(
+    expectation: Callable[[Floats], Floats], first_days: Floats, ends: Floats
+) -> Floats:
+    """Return the repeat purchases that customers are expected to make up to each end.
+
+    Args:
+        expectation: E[X(t)] of a new customer, t in days.
+        first_days: Day of the first purchase of each customer, from 0.
+        ends: Days up to which (not including them) purchases count.
+
+    >>> expected_cumulative(lambda days: days / 10, np.array([0.0, 5.0]), np.array([7.0, 14.0]))
+    array([0.9, 2.3])
+    """
+    starts, customers = np.unique(first_days, return_counts=True)
+    ages = np.maximum(ends[:, None] - starts[None, :], 0.0)
+    total: Floats = expectation(ages) @ customers
+    return total
+
+
+def _by_frequency(frame: pl.DataFrame) -> pd.DataFrame:
+    """Return means by frequency in the observation, in groups of like size.
+
+    Customers with one purchase day are a group; the others are split at eighths of their frequency.
+    """
+    frequency = frame["frequency"]
+    repeat = frequency.filter(frequency > 0)
+    quantiles = [repeat.quantile(k / _GROUPS, interpolation="lower") for k in range(1, _GROUPS)]
+    starts = sorted({0, 1, *(int(edge) for edge in quantiles if edge is not None)})
+    starts = [start for start in starts if start <= int(frequency.to_numpy().max())]
+    ends = [*(edge - 1 for edge in starts[1:]), int(frequency.to_numpy().max())]
+    group = np.searchsorted(starts, frequency.to_numpy(), side="right") - 1
+    rows = (
+        frame.with_columns(group=pl.Series(group))
+        .group_by("group")
+        .agg(
+            customers=pl.len(),
+            mean_actual=pl.col("frequency_holdout").mean(),
+            mean_expected=pl.col("expected").mean(),
+            ratio=pl.when(pl.col("frequency_holdout").sum() > 0).then(
+                pl.col("expected").sum() / pl.col("frequency_holdout").sum()
+            ),
+        )
+        .sort("group")
+        .to_dict(as_series=False)
+    )
+    labels = [
+        str(starts[k]) if starts[k] == ends[k] else f"{starts[k]} to {ends[k]}"
+        for k in rows.pop("group")
+    ]
+    return pd.DataFrame({"repeat_purchases": labels, **rows})
+
+
+def _correlation(left: pl.Series, right: pl.Series) -> float:
+    a, b = left.to_numpy().astype(float), right.to_numpy().astype(float)
+    if np.ptp(a) == 0 or np.ptp(b) == 0:
+        return float("nan")
+    return float(np.corrcoef(a, b)[0, 1])

@@ -1,0 +1,195 @@
+"""Purchases as (customer, day, cents) from frames and logs, checked. Owns no summary.
+
+Nothing is dropped: a row that cannot be used is an error that says which and how many.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date as Date  # noqa: N812 - `date` is a public argument here
+from typing import TYPE_CHECKING, cast
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+import polars as pl
+
+from workbench import text
+from workbench.errors import InputError, ParameterError, did_you_mean, problem, shown
+
+if TYPE_CHECKING:
+    from workbench.log import Log
+
+Frame = pd.DataFrame | pl.DataFrame | pl.LazyFrame
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Purchases:
+    """Purchase days: ``customer``, ``day`` and ``cents`` (sum of the day), each pair once.
+
+    The days of the data are ``first_day`` to ``last_day``.
+    """
+
+    frame: pl.DataFrame
+    first_day: Date
+    last_day: Date
+    has_amounts: bool
+
+
+def daily_purchases(
+    transactions: Frame | Log,
+    *,
+    customer: str | None,
+    date: str | None,
+    amount: str | None,
+    zone: str | None,
+    cents_per_unit: float,
+) -> Purchases:
+    """Return the purchase days of a frame or a log.
+
+    Raises:
+        InputError: A column is missing or unusable, or a value breaks its rule.
+        ParameterError: Columns are named for a log, or are not named for a frame.
+    """
+    if not isinstance(transactions, pd.DataFrame | pl.DataFrame | pl.LazyFrame):
+        if customer is not None or date is not None or amount is not None:
+            raise ParameterError(
+                "customer, date and amount are columns of a frame; a log has its own"
+            )
+        return _from_log(transactions, zone)
+    if customer is None or date is None:
+        raise ParameterError("customer and date must name columns of the frame")
+    rows = _columns(transactions, [customer, date] + ([amount] if amount is not None else []))
+    if rows.is_empty():
+        raise InputError(f"{text.NOT_ENOUGH_DATA}: there is no purchase in the frame")
+    checked = pl.DataFrame(
+        {
+            "customer": _ids(rows[customer], customer),
+            "day": _days(rows[date], date, zone),
+            "cents": _amounts(rows[amount], amount, cents_per_unit)
+            if amount is not None
+            else pl.Series([0.0]).new_from_index(0, rows.height),
+        }
+    )
+    return _merged(checked, has_amounts=amount is not None)
+
+
+def _from_log(log: Log, zone: str | None) -> Purchases:
+    """Take the purchase events of a log by person, local day and amount.
+
+    The data end on the local day of the log's last event, whatever its type.
+    """
+    local = zone or log.zone
+    if not log.counts.get("purchase"):
+        raise InputError(f"{text.NOT_ENOUGH_DATA}: there is no purchase in the log")
+    stored = (
+        log.scan(types=["purchase"])
+        .select(
+            pl.col("person"),
+            day=_local_day(pl.col("ts"), local),
+            cents=pl.col("amount_cents").cast(pl.Float64),
+        )
+        .collect()
+    )
+    without = stored["cents"].null_count()
+    if 0 < without < stored.height:
+        raise InputError(
+            f"amount_cents is missing on {text.plural(without, 'purchase')} of the log"
+        )
+    names = log.codes("person")
+    checked = stored.select(
+        pl.Series("customer", names.gather(stored["person"].cast(pl.UInt32))),
+        pl.col("day"),
+        pl.col("cents").fill_null(0.0),
+    )
+    merged = _merged(checked, has_amounts=without == 0)
+    end = log.last_ts
+    last_day = merged.last_day if end is None else end.astimezone(ZoneInfo(local)).date()
+    return replace(merged, last_day=last_day)
+
+
+def _merged(rows: pl.DataFrame, *, has_amounts: bool) -> Purchases:
+    """Make purchases of a customer on one day one."""
+    frame = rows.group_by("customer", "day").agg(pl.col("cents").sum()).sort("customer", "day")
+    return Purchases(
+        frame=frame,
+        first_day=cast("Date", frame["day"].min()),
+        last_day=cast("Date", frame["day"].max()),
+        has_amounts=has_amounts,
+    )
+
+
+def _columns(frame: Frame, names: list[str]) -> pl.DataFrame:
+    """Return the named columns as a Polars frame."""
+    there = (
+        frame.collect_schema().names()
+        if isinstance(frame, pl.LazyFrame)
+        else [str(name) for name in frame.columns]
+    )
+    for name in names:
+        if name not in there:
+            raise InputError(f"the frame has no column {name!r}{did_you_mean(name, there)}")
+    if isinstance(frame, pl.LazyFrame):
+        return frame.select(names).collect()
+    if isinstance(frame, pl.DataFrame):
+        return frame.select(names)
+    return pl.DataFrame({name: _from_pandas(frame[name]) for name in names})
+
+
+def _from_pandas(column: pd.Series) -> pl.Series:
+    """Return a pandas column as a Polars one; a mixed column is an error that names it."""
+    try:
+        return pl.Series(pl.from_pandas(column))
+    except Exception as error:  # noqa: BLE001 - pyarrow and Polars raise many kinds for a mixed column
+        first = str(error).splitlines()[0]
+        raise InputError(f"column {column.name!r} cannot be read as one type: {first}") from None
+
+
+def _ids(column: pl.Series, name: str) -> pl.Series:
+    missing = column.is_null()
+    if column.dtype.is_float():
+        missing = missing | column.is_nan().fill_null(value=True)
+    elif column.dtype == pl.String:
+        missing = missing | (column.str.strip_chars() == "").fill_null(value=True)
+    _refuse(column, missing, f"customer ({name}) is missing")
+    return column
+
+
+def _days(column: pl.Series, name: str, zone: str | None) -> pl.Series:
+    """Return the local day of a column of dates, instants or ISO text."""
+    _refuse(column, column.is_null(), f"date ({name}) is missing")
+    if isinstance(column.dtype, pl.Datetime) and column.dtype.time_zone is not None:
+        return pl.select(_local_day(pl.lit(column), zone or column.dtype.time_zone)).to_series()
+    if zone is not None:
+        rule = f"must not be given: {name} has no time zone, its days are taken as they are"
+        raise ParameterError(problem("zone", zone, rule))
+    if column.dtype == pl.String:
+        days = column.str.to_date("%Y-%m-%d", strict=False)
+        _refuse(column, days.is_null(), f"date ({name}) is not a date such as 1997-09-30")
+        return days
+    if column.dtype == pl.Date or isinstance(column.dtype, pl.Datetime):
+        return column.cast(pl.Date)
+    rule = "must be dates, datetimes or ISO text (a number has no unit)"
+    raise InputError(problem(f"the type of {name}", str(column.dtype), rule))
+
+
+def _amounts(column: pl.Series, name: str, cents_per_unit: float) -> pl.Series:
+    if not column.dtype.is_numeric():
+        raise InputError(problem(f"the type of {name}", str(column.dtype), "must be a number"))
+    cents = column.cast(pl.Float64)
+    _refuse(column, ~cents.is_finite().fill_null(value=False), f"amount ({name}) is not finite")
+    _refuse(column, cents < 0, f"amount ({name}) is negative (a refund is not a purchase)")
+    return cents * cents_per_unit
+
+
+def _local_day(instant: pl.Expr, zone: str) -> pl.Expr:
+    return instant.dt.convert_time_zone(zone).dt.date()
+
+
+def _refuse(column: pl.Series, bad: pl.Series, what: str) -> None:
+    """Raise when any row is bad, with the number of rows and the first one."""
+    n = int(bad.sum())
+    if n:
+        at = int(bad.arg_true()[0])
+        raise InputError(
+            f"{what} in {text.plural(n, 'row')}; the first is row {at + 1}: {shown(column[at])}"
+        )
