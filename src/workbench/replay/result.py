@@ -1,0 +1,318 @@
+"""What a replay gives: decisions, the funnel that adds up, a sentence. Owns no decision.
+
+Committed cost is the cost of what was delivered at the stated redemption rate, because a
+counterfactual offer has no logged response.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from workbench import text
+from workbench.decision.plan import Plan
+from workbench.decision.state import CoreState
+from workbench.errors import InputError, ParameterError, WorkbenchError, problem
+from workbench.records import OFFERED, REASON_OF_CODE, REASONS
+from workbench.replay.part import DECISIONS_SCHEMA, LogLike, Outcome
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_DELIVERED = REASON_OF_CODE[OFFERED].name
+
+
+@dataclass
+class Tally:
+    """Counts of a replay, added up part by part.
+
+    Attributes:
+        plans: The programmes.
+        idle: For each programme what the log lacks.
+        events: Events of every type.
+        considered: By programme, events of the trigger's type.
+        unknown: By programme, events whose trigger condition is not known.
+        triggered: By programme, decisions as they came out of the conditions.
+        reasons: By programme and reason, decisions, persons and cost.
+        reached: By programme, persons with a delivered offer.
+    """
+
+    plans: Sequence[Plan]
+    idle: Sequence[tuple[str, ...]]
+    events: int = 0
+    considered: dict[str, int] = field(default_factory=dict)
+    unknown: dict[str, int] = field(default_factory=dict)
+    triggered: dict[str, int] = field(default_factory=dict)
+    reasons: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+    reached: int = 0
+
+    @classmethod
+    def of(cls, plans: Sequence[Plan], idle: Sequence[tuple[str, ...]]) -> Tally:
+        """Return a tally of nothing."""
+        return cls(plans, idle)
+
+    def add(self, outcome: Outcome) -> None:
+        """Add one part; its persons are in no other."""
+        self.events += outcome.events
+        for plan in self.plans:
+            name = plan.programme.name
+            self.considered[name] = self.considered.get(name, 0) + outcome.considered[plan.position]
+            self.unknown[name] = self.unknown.get(name, 0) + outcome.unknown[plan.position]
+            self.triggered[name] = self.triggered.get(name, 0) + outcome.triggered[plan.position]
+        counts = outcome.decisions.group_by("programme", "reason").agg(
+            pl.len(),
+            pl.col("person").n_unique().alias("persons"),
+            pl.col("cost_cents").sum(),
+            pl.col("would_cost_cents").sum(),
+        )
+        for programme, reason, *figures in counts.iter_rows():
+            sums = self.reasons.setdefault((programme, reason), [0, 0, 0, 0])
+            for place, figure in enumerate(figures):
+                sums[place] += figure
+        self.reached += outcome.decisions.filter("delivered")["person"].n_unique()
+
+    def summary(self, log: LogLike) -> dict[str, Any]:
+        """Return the figures as plain values, after checking that the reasons add up."""
+        programmes = []
+        for plan, idle in zip(self.plans, self.idle, strict=True):
+            programme = plan.programme
+            rows: list[dict[str, Any]] = []
+            for reason in REASONS:
+                count, persons, cost, would = self.reasons.get(
+                    (programme.name, reason.name), [0, 0, 0, 0]
+                )
+                rows.append(
+                    {
+                        "stage": reason.stage,
+                        "reason": reason.name,
+                        "decisions": count,
+                        "persons": persons,
+                        "cost_cents": cost,
+                        "would_cost_cents": would,
+                    }
+                )
+            triggers = self.triggered.get(programme.name, 0)
+            check_adds_up(programme.name, triggers, [row["decisions"] for row in rows])
+            programmes.append(
+                {
+                    "programme": programme.name,
+                    "digest": programme.digest,
+                    "trigger": programme.trigger.event,
+                    "redemption_rate": programme.offer.redemption_rate,
+                    "considered": self.considered.get(programme.name, 0),
+                    "trigger_unknown": self.unknown.get(programme.name, 0),
+                    "triggers": triggers,
+                    "idle": list(idle),
+                    "reasons": rows,
+                }
+            )
+        return {
+            "log_digest": log.digest,
+            "events": self.events,
+            "persons_reached": self.reached,
+            "programmes": programmes,
+        }
+
+
+def check_adds_up(programme: str, triggers: int, decisions: Sequence[int]) -> None:
+    """Check that every trigger ended with one reason.
+
+    Raises:
+        WorkbenchError: The reasons do not add up to the triggers.
+
+    >>> check_adds_up("welcome", 3, [1, 1])
+    Traceback (most recent call last):
+    ...
+    workbench.errors.WorkbenchError: welcome: 3 triggers, but 2 decisions with a reason; this is a fault of the replay
+    """
+    if sum(decisions) != triggers:
+        raise WorkbenchError(
+            f"{programme}: {triggers} triggers, but {sum(decisions)} decisions with a reason; "
+            "this is a fault of the replay"
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Replay(text.Result):
+    """A replay's decisions and figures.
+
+    Attributes:
+        table: The funnel: a row for each programme and reason with stage, decisions, persons and
+            share of the triggers. The decisions of a programme add up to its triggers.
+        text: How many decisions, for whom, at what committed cost, refused for which reasons.
+        programmes: A row for each programme: events considered, triggers, decisions, persons,
+            committed cost, and what the log lacks for it.
+        events: Events of the log that were in reach.
+        persons_reached: Persons to whom at least one offer was delivered.
+        committed_cost_cents: Cost of what was delivered at the stated redemption rates.
+        state: The state behind the last event, to go on from.
+        digest: Identity of the stored decision log; empty when it was kept in memory.
+        paths: Its Parquet parts.
+        frames: The decisions of each part when they were kept in memory.
+    """
+
+    programmes: pd.DataFrame
+    events: int
+    persons_reached: int
+    committed_cost_cents: int
+    state: CoreState
+    digest: str
+    paths: tuple[Path, ...]
+    frames: tuple[pl.DataFrame, ...]
+
+    @property
+    def funnel(self) -> pd.DataFrame:
+        """The table: stage and reason by number of decisions."""
+        return self.table
+
+    def decisions(self) -> pl.LazyFrame:
+        """Return the decision log, part after part, each in the order of deciding."""
+        if self.paths:
+            return pl.scan_parquet(list(self.paths), schema=DECISIONS_SCHEMA)
+        return pl.concat([pl.DataFrame(schema=DECISIONS_SCHEMA), *self.frames]).lazy()
+
+    def funnel_by(self, persons: pd.DataFrame | pl.DataFrame, column: str) -> pd.DataFrame:
+        """Return the funnel by a group of persons, such as their segment.
+
+        Args:
+            persons: One row a person, with ``person_id``.
+            column: The group. Persons without a row are in the group "not known".
+
+        Returns:
+            A row for each group, programme and reason with ``decisions`` and ``persons``.
+
+        Raises:
+            ParameterError: A column is missing.
+            InputError: A person has two rows.
+        """
+        groups = persons if isinstance(persons, pl.DataFrame) else pl.from_pandas(persons)
+        for name in ("person_id", column):
+            if name not in groups.columns:
+                raise ParameterError(
+                    problem("column", name, f"must be one of {', '.join(groups.columns)}")
+                )
+        if groups["person_id"].is_duplicated().any():
+            raise InputError("persons must have one row each; some person_id occurs twice")
+        groups = groups.select(
+            person=pl.col("person_id").cast(pl.String), group=pl.col(column).cast(pl.String)
+        )
+        stages = pl.DataFrame(
+            {"reason": [r.name for r in REASONS], "stage": [r.stage for r in REASONS]}
+        ).with_row_index("order")
+        return (
+            self.decisions()
+            .join(groups.lazy(), on="person", how="left")
+            .with_columns(pl.col("group").fill_null("not known"))
+            .group_by("group", "programme", "reason")
+            .agg(
+                pl.len().cast(pl.Int64).alias("decisions"),
+                pl.col("person").n_unique().alias("persons"),
+            )
+            .join(stages.lazy(), on="reason")
+            .sort("group", "programme", "order")
+            .select(
+                pl.col("group").alias(column),
+                "programme",
+                "stage",
+                "reason",
+                "decisions",
+                "persons",
+            )
+            .collect()
+            .to_pandas()
+        )
+
+
+def replay_result(
+    summary: Mapping[str, Any],
+    state: CoreState,
+    frames: tuple[pl.DataFrame, ...],
+    paths: tuple[Path, ...],
+    *,
+    digest: str,
+) -> Replay:
+    """Make the result of a replay from its summary, fresh or read from a manifest."""
+    import pandas as pd  # noqa: PLC0415 - pandas is at the door only
+
+    rows, programmes = [], []
+    for each in summary["programmes"]:
+        triggers = each["triggers"]
+        rows += [
+            {
+                "programme": each["programme"],
+                **{name: row[name] for name in ("stage", "reason", "decisions", "persons")},
+                "share": row["decisions"] / triggers if triggers else None,
+            }
+            for row in each["reasons"]
+        ]
+        by_reason = {row["reason"]: row for row in each["reasons"]}
+        rate = Fraction(str(each["redemption_rate"]))
+        delivered, ghosts = by_reason[_DELIVERED], by_reason["held_out"]
+        programmes.append(
+            {
+                "programme": each["programme"],
+                "trigger": each["trigger"],
+                "considered": each["considered"],
+                "trigger_unknown": each["trigger_unknown"],
+                "triggers": triggers,
+                "delivered": delivered["decisions"],
+                "persons": delivered["persons"],
+                "ghosts": ghosts["decisions"],
+                "redemption_rate": each["redemption_rate"],
+                "committed_cost_cents": round(rate * delivered["cost_cents"]),
+                "ghost_cost_cents": round(rate * ghosts["would_cost_cents"]),
+                "missing": "; ".join(each["idle"]),
+            }
+        )
+    table = pd.DataFrame(rows).astype({"share": "float64"})
+    by_programme = pd.DataFrame(programmes)
+    committed = int(by_programme["committed_cost_cents"].sum())
+    return Replay(
+        table=table,
+        text=_text(summary, table, committed),
+        programmes=by_programme,
+        events=summary["events"],
+        persons_reached=summary["persons_reached"],
+        committed_cost_cents=committed,
+        state=state,
+        digest=digest,
+        paths=paths,
+        frames=frames,
+    )
+
+
+def _text(summary: Mapping[str, Any], table: pd.DataFrame, committed_cents: int) -> str:
+    """Say how many decisions, for whom, at what cost, and why not the others."""
+    idle = [
+        text.sentence(f"programme {each['programme']}: {reason}")
+        for each in summary["programmes"]
+        for reason in each["idle"]
+    ]
+    events = text.plural(summary["events"], "event")
+    triggers = int(table["decisions"].sum())
+    if not triggers:
+        return " ".join(
+            [
+                text.sentence(f"{text.NOT_ENOUGH_DATA}: none of {events} triggered a programme"),
+                *idle,
+            ]
+        )
+    by_reason = table.groupby("reason", sort=False)["decisions"].sum()
+    delivered = int(by_reason[_DELIVERED])
+    refused = [
+        f"{text.count(number)} {str(reason).replace('_', ' ')}"
+        for reason, number in by_reason.items()
+        if number and reason != _DELIVERED
+    ]
+    first = (
+        f"{text.count(summary['events'])} events triggered {text.plural(triggers, 'decision')}: "
+        f"{text.plural(delivered, 'offer')} to {text.plural(summary['persons_reached'], 'customer')} "
+        f"at a committed cost of {text.money(committed_cents)} at the stated redemption rates"
+    )
+    second = f"not delivered: {text.listing(refused)}" if refused else "nothing was refused"
+    return " ".join([text.sentence(first), text.sentence(second), *idle])
