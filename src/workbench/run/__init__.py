@@ -1,0 +1,1 @@
+"""Parameters, runs, manifests and the command line. Owns no analysis."""

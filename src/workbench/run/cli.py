@@ -1,0 +1,338 @@
+"""The command line: reads arguments, calls the package, prints, and sets the exit code.
+
+Owns no work of its own. Heavy imports stand inside the commands, so that help is quick.
+"""
+
+# ruff: noqa: PLC0415 - a command imports what it needs, so that help is quick
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+import typer
+
+from workbench.errors import InputError, ParameterError, WorkbenchError, did_you_mean
+
+if TYPE_CHECKING:
+    from workbench.run import progress
+
+EXIT_INTERRUPTED = 143
+
+app = typer.Typer(
+    name="workbench",
+    help="The workbench for event-triggered offers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+runs_app = typer.Typer(no_args_is_help=True, help="Look at earlier runs.", rich_markup_mode=None)
+app.add_typer(runs_app, name="runs")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+Traceback = Annotated[
+    bool, typer.Option("--traceback", help="Show the traceback of an unexpected error.")
+]
+
+
+@app.callback()
+def _options(*, traceback: Traceback = False) -> None:
+    """The workbench for event-triggered offers: run notebooks, ingest logs, replay programmes."""
+    del traceback  # read by main() from the arguments, also when parsing fails
+
+
+@app.command()
+def run(
+    file: Annotated[Path, typer.Argument(help="A run file, such as params/runs/demo.yaml.")],
+    *,
+    force: Annotated[bool, typer.Option("--force", help="Also run what is up to date.")] = False,
+    only: Annotated[str, typer.Option(help="Run this notebook alone.")] = "",
+    workers: Annotated[int, typer.Option(help="Notebooks at a time; 0: as the file says.")] = 0,
+    out: Annotated[str, typer.Option(help="The run folder; by default runs/<name>.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Check a whole run, execute its notebooks, and make their pages.
+
+    Exit codes: 0 done or up to date, 1 a cell failed, 64 bad parameters, 65 bad input, 75 locked,
+    124 out of time, 138 the kernel died, 143 interrupted.
+    """
+    from workbench.run import execute, paths, plan
+    from workbench.run import progress as progress_
+
+    shown: progress.Display = progress_.display(sys.stderr)
+    planned = plan.plan_run(file, out=out, only=only.removesuffix(".ipynb"), workers=workers)
+    result = execute.run(planned, force=force, display=shown)
+    if result.text:
+        _tell(result.text)
+    if as_json:
+        _print_json(result.manifest)
+    elif result.index is not None:
+        _print(f"Open {paths.relative_to_here(result.index)}")
+    elif result.exit_code == 0:
+        _print(f"{planned.name}: {result.status.replace('_', ' ')}")
+    if result.exit_code:
+        raise typer.Exit(result.exit_code)
+
+
+@app.command()
+def ingest(
+    source: Annotated[str, typer.Argument(help="A file or folder, or the name of shipped data.")],
+    *,
+    mapping: Annotated[str, typer.Option(help="The name of a shipped mapping, or a file.")],
+    out: Annotated[Path, typer.Option(help="The folder of the stored log.")],
+    as_json: Json = False,
+) -> None:
+    """Read events through a mapping into a stored log; nothing is lost."""
+    from workbench import log
+
+    with _RowProgress() as rows:
+        report = log.ingest(source, mapping, out, progress=rows)
+    _print_result(report, as_json=as_json)
+
+
+@app.command()
+def replay(
+    log_folder: Annotated[Path, typer.Argument(metavar="LOG", help="The folder of a stored log.")],
+    *,
+    programme: Annotated[list[Path], typer.Option(help="A programme file; may be repeated.")],
+    out: Annotated[Path, typer.Option(help="The folder of the decision log.")],
+    as_json: Json = False,
+) -> None:
+    """Replay a log through programmes: who would have got what, and who was refused and why."""
+    from workbench import log
+    from workbench.decision import load_programmes
+    from workbench.replay import replay as replay_log
+
+    programmes = [each for path in programme for each in load_programmes(path)]
+    result = replay_log(log.open_log(log_folder), programmes, out=out)
+    _print_result(result, as_json=as_json)
+
+
+@app.command()
+def export(
+    run_folder: Annotated[Path, typer.Argument(help="A run folder, such as runs/demo.")],
+) -> None:
+    """Make the pages and the index of a finished run again."""
+    from workbench.report import pages
+    from workbench.run import execute, manifest, paths
+
+    told = manifest.read_run(run_folder)
+    for step in told["steps"]:
+        folder = execute.step_folder(run_folder, step["notebook"])
+        executed = folder / "executed.ipynb"
+        known = manifest.read(folder / "manifest.json")
+        if known is None or not executed.is_file():
+            raise InputError(f"{step['notebook']} has no executed notebook; run it first")
+        pages.export_page(executed, run_folder / f"{step['notebook']}.html", manifest=known)
+    index = pages.export_index(run_folder)
+    _print(f"Open {paths.relative_to_here(index)}")
+
+
+@app.command()
+def normalise(
+    notebooks: Annotated[list[Path], typer.Argument(help="Notebooks, rewritten in place.")],
+    *,
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing; fail if it would.")
+    ] = False,
+    execute: Annotated[bool, typer.Option("--run", help="Execute each one first.")] = False,
+) -> None:
+    """Bring notebooks into the committed form: the same run gives the same bytes."""
+    from workbench.run import normalise as form
+
+    changed = [path for path in notebooks if form.normalise_file(path, check=check, run=execute)]
+    for path in changed:
+        _print(f"{path.as_posix()} {'is not normalised' if check else 'normalised'}")
+    if check and changed:
+        names = " ".join(path.as_posix() for path in changed)
+        raise WorkbenchError(f"not normalised; run: workbench normalise {names}")
+
+
+@app.command()
+def params(
+    notebook: Annotated[str, typer.Argument(help="A notebook, such as 20_profile_customers.")],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Show the parameters of a notebook: type, default, limits, meaning."""
+    from workbench.run.parameters import model_of
+
+    name = Path(notebook).name.removesuffix(".ipynb")
+    model = model_of(name)
+    schema = model.model_json_schema()
+    if as_json:
+        _print_json(schema)
+        return
+    roles = model.roles()
+    rows = [("parameter", "type", "default", "rule", "meaning")]
+    for field, about in schema["properties"].items():
+        rules = {key: about[key] for key in _RULES if key in about}
+        words = ", ".join(f"{_RULES[key]} {value}" for key, value in rules.items())
+        kind = {"input": "input path", "output": "output path", "name_or_path": "name or path"}
+        rows.append(
+            (
+                field,
+                kind.get(roles.get(field, ""), about.get("type", "")),
+                json.dumps(about.get("default", "")),
+                "" if field in roles else words,
+                about.get("description", ""),
+            )
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        _print(
+            "  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip()
+        )
+
+
+_RULES = {
+    "minimum": "at least",
+    "exclusiveMinimum": "above",
+    "maximum": "at most",
+    "exclusiveMaximum": "below",
+    "minLength": "characters, at least",
+    "maxLength": "characters, at most",
+    "pattern": "pattern",
+    "enum": "one of",
+}
+
+
+@runs_app.command("list")
+def runs_list(*, as_json: Json = False) -> None:
+    """List the runs of the project with their status."""
+    from workbench.run import manifest, paths
+
+    found = [
+        told
+        for file in sorted((paths.root() / "runs").glob("*/manifest.json"))
+        if (told := manifest.read(file)) is not None and told["kind"] == "run"
+    ]
+    if as_json:
+        _print_json({"runs": found})
+        return
+    for told in found:
+        _print(
+            f"{told['run']:<24}  {told['status']:<12}  {told['ended_at']}  "
+            f"{told['duration_s']:>8.0f} s  {len(told['steps'])} notebooks"
+        )
+
+
+class _RowProgress:
+    """Shows progress on standard error: a bar on a terminal, a line now and then elsewhere.
+
+    It is called with what is done and what there is in all, and an optional label.
+    """
+
+    _EVERY_S = 2.0
+
+    def __init__(self) -> None:
+        self._told = 0.0
+        self._open = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._open:
+            sys.stderr.write("\n")
+
+    def __call__(self, done: float, total: float | None = None, label: str = "rows") -> None:
+        """Show how far the work is."""
+        now = time.monotonic()
+        terminal = sys.stderr.isatty()
+        if now - self._told < (0.1 if terminal else self._EVERY_S):
+            return
+        self._told = now
+        part = f" of {total:,.0f} ({done / total:.0%})" if total else ""
+        text = f"{label}: {done:,.0f}{part}"
+        sys.stderr.write(f"\r\x1b[K{text}" if terminal else f"{text}\n")
+        sys.stderr.flush()
+        self._open = terminal
+
+
+def main() -> None:
+    """Run the command line; every error is one clear line and an exit code."""
+    sys.exit(run_command(sys.argv[1:]))
+
+
+def run_command(arguments: list[str]) -> int:  # noqa: PLR0911 - one line a way to end
+    """Run one command and return its exit code."""
+    if "--traceback" in arguments:
+        arguments = [each for each in arguments if each != "--traceback"]
+        show_traceback = True
+    else:
+        show_traceback = False
+    try:
+        ended = app(arguments, standalone_mode=False)
+    except typer.Exit as end:
+        return int(end.exit_code)
+    except WorkbenchError as error:
+        if show_traceback:
+            raise
+        _tell(f"error: {error}")
+        return error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        _tell("error: interrupted")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        return 0
+    except Exception as error:  # the last door: a person sees a line, not a traceback
+        if show_traceback:
+            raise
+        usage = _usage_text(error)
+        if usage is not None:
+            _tell(f"error: {usage}")
+            return ParameterError.exit_code
+        reason = " ".join(str(error).split()) or "no message"
+        _tell(f"error: {type(error).__name__}: {reason} (add --traceback to see where)")
+        return 1
+    return ended if isinstance(ended, int) else 0
+
+
+def _usage_text(error: Exception) -> str | None:
+    """Return the text of an error in the arguments themselves, or None for another error."""
+    if not isinstance(error, typer.BadParameter.__mro__[1]):
+        return None
+    text = str(getattr(error, "format_message", lambda: str(error))())
+    word = getattr(error, "option_name", None)
+    known = getattr(error, "possibilities", None)
+    hint = did_you_mean(word, known) if isinstance(word, str) and known else ""
+    return f"{text.rstrip('.')}{hint}; see workbench --help"
+
+
+def _print_result(result: Any, *, as_json: bool) -> None:
+    """Print a result: its sentence, or one JSON object of its scalars."""
+    if not as_json:
+        _print(str(result.text))
+        return
+    as_dict = getattr(result, "as_dict", None)
+    if callable(as_dict):
+        _print_json(as_dict())
+        return
+    fields = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
+    _print_json(
+        {
+            name: value
+            for name, value in fields.items()
+            if isinstance(value, bool | int | float | str | dict | list | None)
+        }
+    )
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _print_json(value: object) -> None:
+    _print(json.dumps(value, ensure_ascii=False, allow_nan=False))
+
+
+def _tell(text: str) -> None:
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()

@@ -1,0 +1,207 @@
+"""One strict model for each notebook: names, types, limits, meaning, and which are paths.
+
+Owns the parameters of notebooks; the order of a run follows from them (who writes what another
+reads, see ``plan``). A new notebook needs one new model here with its ``notebook`` name.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field
+
+from workbench.errors import ParameterError, did_you_mean
+from workbench.params import Parameters
+from workbench.run import paths
+
+PathRole = Literal["input", "output", "name_or_path"]
+
+
+@dataclass(frozen=True)
+class Role:
+    """Marks a text parameter as a path and says what a notebook does with it."""
+
+    role: PathRole
+
+
+InputPath = Annotated[str, Role("input"), Field(min_length=1, max_length=1024)]
+"""A file or folder that the notebook reads; it exists or an earlier notebook writes it."""
+
+OutputPath = Annotated[str, Role("output"), Field(min_length=1, max_length=1024)]
+"""A file or folder inside the project that the notebook writes."""
+
+NameOrPath = Annotated[str, Role("name_or_path"), Field(min_length=1, max_length=1024)]
+"""The name of something that is shipped, or a path; what holds a ``/`` is a path."""
+
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
+_INJECTED = "# Parameters"
+
+
+class NotebookParameters(Parameters):
+    """Base of the models of notebooks: flat scalars, paths relative to the project root."""
+
+    notebook: ClassVar[str]
+
+    @classmethod
+    def from_namespace(cls, namespace: Mapping[str, Any]) -> Self:
+        """Check a notebook's own globals: the same rules in JupyterLab, papermill and the runner.
+
+        Values that papermill injected under an unknown name are found too.
+
+        Raises:
+            ParameterError: A parameter is missing, unknown or breaks its rule.
+
+        Example:
+            >>> ReplayLog.from_namespace({"log": "runs/demo/log", "seed": -1})  # doctest: +ELLIPSIS
+            Traceback (most recent call last):
+            ...
+            workbench.errors.ParameterError: 30_replay_log: ...
+        """
+        values = {name: namespace[name] for name in cls.model_fields if name in namespace}
+        absent = sorted(set(cls.model_fields) - set(values))
+        if absent:
+            raise ParameterError(
+                f"{cls.notebook}: {', '.join(absent)} not set; run the parameters cell first"
+            )
+        for name in _injected_names(namespace.get("In", ())):
+            if name not in cls.model_fields:
+                hint = did_you_mean(name, cls.model_fields)
+                raise ParameterError(f"{cls.notebook}: {name} is not a parameter{hint}")
+        return cls.from_mapping(values, source=cls.notebook)
+
+    @classmethod
+    def roles(cls) -> dict[str, PathRole]:
+        """Return which parameters are paths, and whether each is read or written.
+
+        >>> ReplayLog.roles()["decisions"]
+        'output'
+        """
+        return {
+            name: mark.role
+            for name, field in cls.model_fields.items()
+            for mark in field.metadata
+            if isinstance(mark, Role)
+        }
+
+    def path(self, name: str) -> Path:
+        """Return a path parameter as an absolute path.
+
+        Raises:
+            ParameterError: No path parameter has that name.
+        """
+        roles = self.roles()
+        if name not in roles:
+            raise ParameterError(
+                f"{self.notebook}: {name} is not a path parameter{did_you_mean(name, roles)}"
+            )
+        return paths.resolve(getattr(self, name))
+
+
+class IngestLog(NotebookParameters):
+    """Parameters of ``10_ingest_log``."""
+
+    notebook: ClassVar[str] = "10_ingest_log"
+
+    source: NameOrPath = Field("complete_journey", description="shipped data, or a file or folder")
+    mapping: NameOrPath = Field("complete_journey", description="shipped mapping, or its file")
+    log: OutputPath = Field("runs/demo/log", description="folder of the stored log")
+    parts: int = Field(8, ge=1, le=1024, description="number of parts that persons are split into")
+
+
+class ProfileCustomers(NotebookParameters):
+    """Parameters of ``20_profile_customers``."""
+
+    notebook: ClassVar[str] = "20_profile_customers"
+
+    log: InputPath = Field("runs/demo/log", description="folder of the stored log")
+    segments: InputPath = Field("params/segments/grocery.yaml", description="segment names")
+    profile: OutputPath = Field("runs/demo/profile", description="folder of the profile")
+    bins: int = Field(5, ge=2, le=100, description="bins of each RFM score")
+    as_of: str = Field("", max_length=40, description="instant of the profile; empty: end of log")
+
+
+class ReplayLog(NotebookParameters):
+    """Parameters of ``30_replay_log``."""
+
+    notebook: ClassVar[str] = "30_replay_log"
+
+    log: InputPath = Field("runs/demo/log", description="folder of the stored log")
+    programme: InputPath = Field(
+        "params/programmes/welcome_back.yaml", description="targeting programme"
+    )
+    decisions: OutputPath = Field("runs/demo/decisions", description="folder of the decision log")
+
+
+class ValueCustomers(NotebookParameters):
+    """Parameters of ``60_value_customers``."""
+
+    notebook: ClassVar[str] = "60_value_customers"
+
+    log: InputPath = Field("runs/demo/log", description="folder of the stored log")
+    clv: OutputPath = Field("runs/demo/clv", description="folder of the customer values")
+    holdout_days: int = Field(90, ge=1, le=3650, description="last days, kept from the fit")
+    horizon_days: int = Field(365, ge=1, le=3650, description="days ahead that are valued")
+    margin_share: float = Field(0.25, gt=0, le=1, description="margin as a share of the amount")
+    discount_rate_year: float = Field(0.10, ge=0, lt=1, description="discount rate, a year")
+
+
+class Report(NotebookParameters):
+    """Parameters of ``90_report``."""
+
+    notebook: ClassVar[str] = "90_report"
+
+    log: InputPath = Field("runs/demo/log", description="folder of the stored log")
+    profile: InputPath = Field("runs/demo/profile", description="folder of the profile")
+    decisions: InputPath = Field("runs/demo/decisions", description="folder of the decision log")
+    clv: InputPath = Field("runs/demo/clv", description="folder of the customer values")
+
+
+def models() -> dict[str, type[NotebookParameters]]:
+    """Return the model of each notebook, found by its ``notebook`` attribute.
+
+    >>> models()["10_ingest_log"].__name__
+    'IngestLog'
+    """
+    return {model.notebook: model for model in _subclasses(NotebookParameters)}
+
+
+def model_of(notebook: str) -> type[NotebookParameters]:
+    """Return the model of one notebook.
+
+    Raises:
+        ParameterError: No model has that notebook's name.
+    """
+    known = models()
+    if notebook not in known:
+        raise ParameterError(
+            f"notebook {notebook} has no parameter model{did_you_mean(notebook, known)}"
+        )
+    return known[notebook]
+
+
+def _subclasses(model: type[NotebookParameters]) -> Iterator[type[NotebookParameters]]:
+    for inner in model.__subclasses__():
+        if "notebook" in inner.__dict__:
+            yield inner
+        yield from _subclasses(inner)
+
+
+def _injected_names(history: object) -> Iterator[str]:
+    """Yield the names that papermill's injected cell assigned, read from IPython's history."""
+    if not isinstance(history, list | tuple):
+        return
+    for source in history:
+        if not isinstance(source, str) or not source.startswith(_INJECTED):
+            continue
+        try:
+            body = ast.parse(source).body
+        except SyntaxError:
+            continue
+        for statement in body:
+            if isinstance(statement, ast.Assign):
+                yield from (node.id for node in statement.targets if isinstance(node, ast.Name))

@@ -1,0 +1,305 @@
+"""What a run does when its notebooks end well and when they do not: status, code, what is kept."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from nbclient import NotebookClient
+from nbformat.v4 import new_notebook
+
+from toy_project import Project, cell, write
+from workbench.errors import LockedError, WorkbenchError
+from workbench.files import locked
+from workbench.run import execute, keys, manifest, progress
+
+INGEST = "10_ingest_log"
+PROFILE = "20_profile_customers"
+REPLAY = "30_replay_log"
+
+
+@pytest.fixture
+def project(tmp_path):
+    return Project(tmp_path)
+
+
+def kept(project, name, file):
+    return json.loads((project.folder(name) / file).read_text())
+
+
+def papermill_statuses(notebook):
+    return [each["metadata"]["papermill"]["status"] for each in notebook["cells"]]
+
+
+def test_run_follows_needs_records_results_then_skips_and_resumes(project):
+    project.add(INGEST, write("log", "one"), "record('customers', 12)")
+    project.add(
+        PROFILE, write("profile", "two"), "assert (params.path('log') / 'part.txt').exists()"
+    )
+    project.add(REPLAY, write("decisions", "three"), "1 / 0")
+    names = [REPLAY, PROFILE, INGEST]
+
+    lines = io.StringIO()
+    result = execute.run(project.plan(*names), display=progress.Lines(lines))
+    assert (result.status, result.exit_code) == ("failed", 1)
+    told = project.manifest(INGEST)
+    assert told["status"] == "done"
+    assert told["results"] == {"customers": 12}
+    assert told["commit"] is None
+    assert told["parameters"]["parts"] == 8
+    assert told["outputs"]["log"]["path"] == "runs/demo/log"
+    assert told["cells"]["count"] == told["cells"]["run"] == 5
+    assert told["packages"]["papermill"]
+    executed = kept(project, INGEST, "executed.ipynb")
+    assert executed["metadata"]["workbench"] == told
+    assert set(papermill_statuses(executed)) == {"completed"}
+    assert str(project.root) not in json.dumps(told)
+    assert f"{INGEST}         cell 5/5" in lines.getvalue()
+    assert f"{REPLAY}         failed" in lines.getvalue()
+    assert "ZeroDivisionError: division by zero" in result.text
+    assert "at cell 5 of 5" in result.text
+
+    # the failed step is repaired; what was done is not done again
+    project.add(REPLAY, write("decisions", "three"))
+    again = execute.run(project.plan(*names))
+    assert again.exit_code == 0
+    statuses = {step["notebook"]: step["status"] for step in again.manifest["steps"]}
+    assert statuses == {INGEST: "up_to_date", PROFILE: "up_to_date", REPLAY: "done"}
+    assert not (project.folder(REPLAY) / "failed.ipynb").exists()
+
+    started = time.monotonic()
+    third = execute.run(project.plan(*names))
+    assert third.status == "up_to_date"
+    assert time.monotonic() - started < 2
+
+    # an output that was changed by hand, and a changed parameter, run their step again
+    (project.root / "runs/demo/profile/part.txt").write_text("changed")
+    changed = execute.run(project.plan(REPLAY, PROFILE, INGEST))
+    statuses = {step["notebook"]: step["status"] for step in changed.manifest["steps"]}
+    assert statuses == {INGEST: "up_to_date", PROFILE: "done", REPLAY: "up_to_date"}
+    plan = project.plan({"notebook": INGEST, "parameters": {"parts": 3}})
+    assert execute.run(plan).status == "done"
+    assert project.manifest(INGEST)["parameters"]["parts"] == 3
+
+
+def test_key_changes_with_each_thing_it_stands_for(project, monkeypatch):
+    project.add(PROFILE, "1")
+    (project.root / "runs/demo/log").mkdir(parents=True)
+    step = project.plan(PROFILE).steps[0]
+    seen = {keys.step_key(step, inputs={"log": "a"}, lock=None)}
+    seen.add(keys.step_key(step, inputs={"log": "b"}, lock=None))
+    seen.add(keys.step_key(step, inputs={"log": "a"}, lock="c"))
+    other = project.plan({"notebook": PROFILE, "parameters": {"bins": 4}}).steps[0]
+    seen.add(keys.step_key(other, inputs={"log": "a"}, lock=None))
+    project.add(PROFILE, "2")
+    seen.add(keys.step_key(project.plan(PROFILE).steps[0], inputs={"log": "a"}, lock=None))
+    monkeypatch.setattr(keys, "code_digest", lambda: "other code")
+    seen.add(keys.step_key(step, inputs={"log": "a"}, lock=None))
+    assert len(seen) == 6
+
+
+def test_cell_that_fails_ends_the_run_with_1_and_keeps_the_notebook(project):
+    project.add(INGEST, "print('before')", "raise ValueError('no such thing')", "print('after')")
+    result = execute.run(project.plan(INGEST))
+    assert result.exit_code == 1
+    told = project.manifest(INGEST)
+    assert told["error"] == {"type": "ValueError", "message": "no such thing", "cell": 5}
+    failed = kept(project, INGEST, "failed.ipynb")
+    assert papermill_statuses(failed)[-2:] == ["failed", "pending"]
+    assert failed["cells"][-2]["outputs"][0]["ename"] == "ValueError"
+    assert "runs/toy/steps/10_ingest_log/failed.ipynb" in result.text
+    assert not (project.folder(INGEST) / "executed.ipynb").exists()
+
+
+def test_sys_exit_is_a_failure_because_the_rest_did_not_run(project):
+    project.add(INGEST, "import sys; sys.exit(0)", write("log", "never"))
+    result = execute.run(project.plan(INGEST))
+    assert result.exit_code == 1
+    assert "a cell called sys.exit(0): the cells after it did not run" in result.text
+
+
+def test_raises_exception_tag_is_honoured_and_must_come_true(project):
+    project.add(INGEST, cell("1 / 0", "raises-exception"), write("log", "x"))
+    assert execute.run(project.plan(INGEST)).exit_code == 0
+    project.add(INGEST, cell("1 / 1", "raises-exception"), write("log", "x"))
+    result = execute.run(project.plan(INGEST))
+    assert result.exit_code == 1
+    assert "tagged raises-exception and raised nothing" in result.text
+
+
+def test_output_that_was_not_written_is_a_failure(project):
+    project.add(INGEST, "1")
+    result = execute.run(project.plan(INGEST))
+    assert result.exit_code == 1
+    assert "log runs/demo/log was not written" in result.text
+
+
+def test_dead_kernel_ends_with_138_whatever_papermill_would_say(project):
+    project.add(INGEST, "import os; os._exit(3)", "print('after')")
+    result = execute.run(project.plan(INGEST))
+    assert (result.status, result.exit_code) == ("kernel_died", 138)
+    failed = kept(project, INGEST, "failed.ipynb")
+    assert papermill_statuses(failed)[-2:] == ["failed", "pending"]
+    assert failed["metadata"]["papermill"]["exception"] is True
+    assert failed["cells"][-2]["outputs"][-1]["ename"] == "DeadKernel"
+
+
+def test_cell_over_its_limit_ends_with_124(project):
+    project.add(INGEST, "import time; time.sleep(60)", "print('after')")
+    started = time.monotonic()
+    result = execute.run(project.plan(INGEST, cell_timeout_s=1))
+    assert (result.status, result.exit_code) == ("timeout", 124)
+    assert time.monotonic() - started < 20
+    failed = kept(project, INGEST, "failed.ipynb")
+    assert papermill_statuses(failed)[-2:] == ["failed", "pending"]
+    assert project.manifest(INGEST)["error"]["type"] == "CellTimeout"
+
+
+def test_run_over_its_limit_ends_with_124_and_says_so(project):
+    project.add(INGEST, "import time; time.sleep(60)")
+    result = execute.run(project.plan(INGEST, run_timeout_s=4))
+    assert (result.status, result.exit_code) == ("timeout", 124)
+    assert "longer than its limit of 4 s" in result.text
+    assert (project.folder(INGEST) / "failed.ipynb").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stopped_run_ends_with_143_keeps_what_it_has_and_leaves_no_process(project, number):
+    project.add(INGEST, "import os, time\nprint('pid', os.getpid())", MARK, "time.sleep(60)")
+    with started(project) as process:
+        pid = wait_for_pid(project)
+        process.send_signal(number)
+        assert process.wait(20) == 143
+    assert gone(pid)
+    told = project.manifest(INGEST)
+    assert (told["status"], told["exit_code"]) == ("interrupted", 143)
+    failed = kept(project, INGEST, "failed.ipynb")
+    assert papermill_statuses(failed)[-1] == "failed"
+    run = json.loads((project.root / "runs/toy/manifest.json").read_text())
+    assert run["status"] == "interrupted"
+
+
+def test_killed_runner_leaves_no_kernel_behind(project):
+    project.add(INGEST, "import os, time", MARK, "time.sleep(60)")
+    with started(project) as process:
+        pid = wait_for_pid(project)
+        process.kill()
+        process.wait(5)
+        assert gone(pid)
+
+
+def test_rich_bars_do_not_hang_the_run(project):
+    bars = "import rich.progress\nfor _ in rich.progress.track(range(3)):\n    pass"
+    project.add(INGEST, *[bars] * 15, write("log", "x"))
+    started_at = time.monotonic()
+    result = execute.run(project.plan(INGEST, run_timeout_s=60))
+    assert result.exit_code == 0, result.text
+    assert time.monotonic() - started_at < 40
+
+
+def test_bars_would_hang_with_the_handler_that_is_left_out():
+    assert NotebookClient(new_notebook()).comm_open_handlers, "then ours clears nothing"
+
+
+def test_second_run_in_the_same_folder_is_refused(project):
+    project.add(INGEST, "1")
+    plan = project.plan(INGEST)
+    with locked(plan.folder), pytest.raises(LockedError, match="another process") as caught:
+        execute.run(plan)
+    assert caught.value.exit_code == 75
+
+
+def test_full_disk_ends_with_one_line_and_nothing_half_written(project, monkeypatch):
+    project.add(INGEST, write("log", "x"))
+
+    def full(path, _text):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(execute, "write_text", full)
+    with pytest.raises(WorkbenchError) as caught:
+        execute.run(project.plan(INGEST))
+    text = str(caught.value)
+    assert text.startswith("No space left on device at runs/toy/steps/10_ingest_log/executed.ipynb")
+    assert "\n" not in text
+    found = {path.name for path in project.folder(INGEST).iterdir()}
+    assert found <= {"log.txt", ".partial.ipynb"}
+
+
+def test_independent_notebooks_run_at_the_same_time(project):
+    project.add(INGEST, write("log", "x"))
+    meet = (
+        "import time\nhere, there = Path(params.path('log')) / {0!r}, Path(params.path('log')) / {1!r}"
+        "\n_ = here.write_text('')\nfor _ in range(200):\n    if there.exists():\n        break\n"
+        "    time.sleep(0.05)\nelse:\n    raise TimeoutError('alone')"
+    )
+    (project.root / "runs/demo/log").mkdir(parents=True)
+    project.add(PROFILE, meet.format(".a", ".b"), write("profile", "x"))
+    project.add(REPLAY, meet.format(".b", ".a"), write("decisions", "x"))
+    result = execute.run(project.plan(PROFILE, REPLAY))
+    assert result.exit_code == 0, result.text
+
+
+def test_manifest_schema_refuses_a_missing_field_a_machine_path_and_a_false_status(project):
+    project.add(INGEST, write("log", "x"))
+    execute.run(project.plan(INGEST))
+    told = project.manifest(INGEST)
+    manifest.check(told, where="x")
+    for change in (
+        {"key": "short"},
+        {"status": "fine"},
+        {"exit_code": 1},
+        {"notebook_path": "/home/someone/10.ipynb"},
+        {"extra": 1},
+        {"results": {"a": [1]}},
+    ):
+        with pytest.raises(WorkbenchError, match="breaks the schema"):
+            manifest.check({**told, **change}, where="x")
+    with pytest.raises(WorkbenchError, match="'key' is a required property"):
+        manifest.check({name: value for name, value in told.items() if name != "key"}, where="x")
+    del told["key"]
+    (project.folder(INGEST) / "manifest.json").write_text(json.dumps(told))
+    assert manifest.read(project.folder(INGEST) / "manifest.json") is None
+
+
+MARK = "_ = (Path(params.path('log')).parent.mkdir(parents=True, exist_ok=True),"
+MARK += " Path(params.path('log')).parent.joinpath('pid').write_text(str(os.getpid())))"
+
+
+def started(project):
+    command = [sys.executable, "-c", "from workbench.run.cli import main; main()", "run"]
+    return subprocess.Popen(
+        [*command, str(project.run_file(INGEST))],
+        cwd=project.root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def wait_for_pid(project) -> int:
+    file = Path(project.root / "runs/demo/pid")
+    for _ in range(300):
+        if file.exists() and file.read_text():
+            time.sleep(0.3)
+            return int(file.read_text())
+        time.sleep(0.1)
+    raise AssertionError("the notebook never came to its cell")
+
+
+def gone(pid: int) -> bool:
+    for _ in range(150):
+        try:
+            os.kill(pid, 0)
+            if "Z" in Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]:
+                return True
+        except (ProcessLookupError, FileNotFoundError):
+            return True
+        time.sleep(0.1)
+    return False
