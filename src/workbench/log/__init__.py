@@ -1,5 +1,16 @@
 """The event log: sources and mappings, checks and quarantine, the stored log. No business rules."""
 
+from workbench.log.ingest import ingest
 from workbench.log.log import Log, open_log
+from workbench.log.mapping import Mapping, load_mapping, shipped_mappings
+from workbench.log.report import IngestReport
 
-__all__ = ["Log", "open_log"]
+__all__ = [
+    "IngestReport",
+    "Log",
+    "Mapping",
+    "ingest",
+    "load_mapping",
+    "open_log",
+    "shipped_mappings",
+]

@@ -91,6 +91,14 @@ class Log:
             )
         return pl.read_parquet(self._folder / entries[name]["file"])
 
+    def quarantine(self) -> pl.DataFrame:
+        """Return the source rows that were set apart: place, reason, column, detail, record."""
+        entry = self._manifest.get("quarantine")
+        names = ("source", "file", "line", "reason", "column", "detail", "raw")
+        if not entry:
+            return pl.DataFrame(schema=dict.fromkeys(names, pl.String) | {"line": pl.Int64})
+        return pl.read_parquet(self._folder / entry["file"])
+
     def codes(self, column: str) -> pl.Series:
         """Return the code book of a column: position = code; empty when the column is all null.
 
@@ -228,6 +236,7 @@ def open_log(path: str | Path) -> Log:
     manifest = read_manifest(folder)
     generation = folder / manifest["generation"]
     entries = [*manifest["parts"], *manifest["codes"].values(), *manifest["tables"].values()]
+    entries += [manifest["quarantine"]] if "quarantine" in manifest else []
     for entry in entries:
         _check_file(generation / entry["file"], entry["bytes"])
     for part in manifest["parts"]:

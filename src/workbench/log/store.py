@@ -89,6 +89,7 @@ class LogWriter:
         self._spill_folder = folder / "spill"
         self._spill_folder.mkdir(parents=True)
         self._batches = 0
+        self._derived = 0
 
     def add(self, events: pl.DataFrame) -> None:
         """Take the next events, in arrival order."""
@@ -160,6 +161,7 @@ class LogWriter:
             "digest": digest.hexdigest(),
             "persons": len(self._books["person"]),
             "events": int(counts.sum()),
+            "derived": self._derived,
             "counts": {name: int(n) for name, n in sorted(zip(types, counts, strict=True)) if n},
             "first_ts_us": first,
             "last_ts_us": last,
@@ -232,7 +234,9 @@ class LogWriter:
             events = events.filter(~pl.col("ordinal").is_in(drop.implode()))
         events = events.with_columns(seq=pl.col("ordinal") * _SEQ_STEP)
         if self._basket:
-            events = pl.concat([events, self._baskets(events)], how="diagonal")
+            baskets = self._baskets(events)
+            self._derived += baskets.height
+            events = pl.concat([events, baskets], how="diagonal")
         arrived = "received_at" in events.columns
         events = events.with_columns(
             known_at=pl.max_horizontal("ts", "received_at") if arrived else pl.col("ts")
