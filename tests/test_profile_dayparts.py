@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import polars as pl
 import pytest
 
@@ -19,7 +21,7 @@ from workbench.errors import InputError
 def test_parts_cover_the_day_without_gap_or_overlap():
     assert DAYPARTS[0][1] == 0
     assert DAYPARTS[-1][2] == 24
-    assert all(left[2] == right[1] for left, right in zip(DAYPARTS, DAYPARTS[1:], strict=False))
+    assert all(left[2] == right[1] for left, right in itertools.pairwise(DAYPARTS))
     assert len(CODE_OF_HOUR) == 24
 
 
