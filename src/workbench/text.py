@@ -101,7 +101,7 @@ def share(x: float | None, digits: int = 1) -> str:
     if not _present(x):
         return MISSING
     text = f"{x * 100:,.{digits}f}"
-    if x > 0 and float(text) == 0:
+    if x > 0 and not any(digit in text for digit in "123456789"):
         return f"<{10**-digits:.{digits}f}%"
     if x < 1 and text == f"{100:.{digits}f}":
         return f">{100 - 10**-digits:.{digits}f}%"
