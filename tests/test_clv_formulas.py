@@ -16,6 +16,7 @@ from workbench.clv import bg_nbd, gamma_gamma
 from workbench.clv.bg_nbd import BgNbd
 from workbench.clv.gamma_gamma import GammaGamma
 from workbench.clv.lifetimes_fitters import fit_bg_nbd, fit_gamma_gamma
+from workbench.streams import stream
 
 PAPER = BgNbd(0.243, 4.414, 0.793, 2.426)
 SPEND = GammaGamma(6.25, 3.74, 15.44)
@@ -126,7 +127,7 @@ def test_probability_alive_equals_the_share_of_the_likelihood_that_is_alive():
 
 def test_simulated_customers_keep_the_invariants_and_the_expectation():
     truth = BgNbd(0.8, 6.0, 0.9, 3.0)
-    x, t_x = bg_nbd.simulate(truth, np.full(40_000, 40.0), np.random.default_rng(20260101))
+    x, t_x = bg_nbd.simulate(truth, np.full(40_000, 40.0), stream(2026, "clv/expectation"))
     assert (t_x <= 40).all()
     assert (t_x[x == 0] == 0).all()
     assert (t_x[x > 0] > 0).all()
@@ -136,7 +137,7 @@ def test_simulated_customers_keep_the_invariants_and_the_expectation():
 
 def test_fit_recovers_the_truth_of_a_simulation_within_four_standard_errors():
     truth = BgNbd(0.8, 6.0, 0.9, 3.0)
-    rng = np.random.default_rng(20260102)
+    rng = stream(2026, "clv/recovery/bg_nbd")
     age = rng.uniform(20, 60, size=8_000).round(1)
     x, t_x = bg_nbd.simulate(truth, age, rng)
     found = fit_bg_nbd(x, t_x, age)
@@ -149,7 +150,7 @@ def test_fit_recovers_the_truth_of_a_simulation_within_four_standard_errors():
 
 def test_fit_recovers_simulated_spend_within_four_standard_errors():
     truth = GammaGamma(4.0, 5.0, 6000.0)
-    rng = np.random.default_rng(20260103)
+    rng = stream(2026, "clv/recovery/gamma_gamma")
     rate = rng.gamma(truth.q, 1 / truth.v, size=6_000)
     x = rng.integers(1, 8, size=6_000).astype(float)
     mean_value = rng.gamma(truth.p * x, 1 / (rate * x))
