@@ -1,0 +1,10 @@
+"""Figures and pages that open without a network. Owns no statistics."""
+
+from __future__ import annotations
+
+from workbench.report.cards import KeyFigures, key_figures
+from workbench.report.lint import check_page
+from workbench.report.pages import export_index, export_page
+from workbench.report.renderer import enable
+
+__all__ = ["KeyFigures", "check_page", "enable", "export_index", "export_page", "key_figures"]

@@ -1,0 +1,38 @@
+"""Figures of the workbench: a small frame in, an Altair chart out. Owns no statistics.
+
+Every function takes a pandas frame that is ready to draw, and returns a chart with a title, axis
+titles with units and a description; nothing is shown, and no reading needs a mouse.
+"""
+
+from __future__ import annotations
+
+from workbench.report.figures.clv import (
+    clv_by_segment,
+    clv_distribution,
+    holdout_check,
+    tracking,
+)
+from workbench.report.figures.decisions import (
+    committed_cost_over_time,
+    decision_funnel,
+    decisions_over_time,
+    refusals_by_reason,
+)
+from workbench.report.figures.log import events_per_week, hour_profile
+from workbench.report.figures.profile import lifecycle_bars, rfm_heatmap, segment_bars
+
+__all__ = [
+    "clv_by_segment",
+    "clv_distribution",
+    "committed_cost_over_time",
+    "decision_funnel",
+    "decisions_over_time",
+    "events_per_week",
+    "holdout_check",
+    "hour_profile",
+    "lifecycle_bars",
+    "refusals_by_reason",
+    "rfm_heatmap",
+    "segment_bars",
+    "tracking",
+]

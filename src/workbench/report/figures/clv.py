@@ -1,0 +1,231 @@
+"""Figures of customer value: does the model hold, and what are customers worth. Owns no model."""
+
+from __future__ import annotations
+
+import altair as alt
+import pandas as pd
+
+from workbench import text
+from workbench.report import theme
+from workbench.report.figures import frames
+
+_LINES = alt.Scale(domain=["actual", "model"], range=[theme.PALETTE[1], theme.PALETTE[0]])
+_STROKES = alt.Legend(symbolType="stroke", symbolSize=400, symbolStrokeWidth=2.5)
+
+
+def holdout_check(
+    frame: pd.DataFrame,
+    *,
+    title: str = "Purchases in the holdout period, by purchases before it",
+) -> alt.Chart:
+    """Return the mean number of holdout purchases, actual and by the model, by past purchases.
+
+    Args:
+        frame: One row a group, with columns ``purchases_in_calibration`` (a number, or a text
+            such as ``7+``), ``expected`` and ``actual`` (mean purchases a customer in the
+            holdout) and ``customers``.
+        title: What the figure shows or finds.
+
+    Raises:
+        InputError: A column is missing or there is no row.
+
+    >>> rows = pd.DataFrame({"purchases_in_calibration": ["0", "1+"], "expected": [0.2, 1.1],
+    ...                      "actual": [0.25, 1.0], "customers": [90, 10]})
+    >>> holdout_check(rows).to_dict()["encoding"]["color"]["scale"]["domain"]
+    ['actual', 'model']
+    """
+    group = "purchases_in_calibration"
+    data = frames.ready(frame, "holdout_check", [group, "expected", "actual", "customers"])
+    data[group] = data[group].astype(str)
+    data["people"] = [text.count(n) for n in data["customers"]]
+    ends = [
+        f"group {row[group]}: model {text.number(row['expected'])},"
+        f" actual {text.number(row['actual'])}"
+        for row in (data.iloc[0], data.iloc[-1])
+    ]
+    figure: alt.Chart = (
+        alt.Chart(_two_lines(data, [group, "people"]))
+        .mark_line(point=alt.OverlayMarkDef(size=60, filled=True))
+        .encode(
+            x=alt.X(
+                f"{group}:O",
+                sort=None,
+                title="repeat purchases in the calibration period",
+                axis=alt.Axis(labelAngle=0),
+            ),
+            y=alt.Y("purchases:Q", title="mean purchases in the holdout"),
+            color=alt.Color("source:N", scale=_LINES, legend=_STROKES),
+            strokeDash=_dash(),
+            tooltip=[
+                alt.Tooltip(f"{group}:O", title="purchases before"),
+                alt.Tooltip("source:N"),
+                alt.Tooltip("purchases:Q", format=".2f"),
+                alt.Tooltip("people:N", title="customers"),
+            ],
+        )
+        .properties(
+            title=title,
+            description=(
+                "Two lines of mean holdout purchases a customer by purchases in the calibration"
+                f" period, actual and by the model; {ends[0]}; {ends[1]}."
+            ),
+            width=frames.WIDTH,
+            height=280,
+        )
+    )
+    return figure
+
+
+def tracking(
+    frame: pd.DataFrame, *, title: str = "Purchases a week: the model and what happened"
+) -> alt.Chart:
+    """Return weekly purchases, actual and expected by the model.
+
+    Args:
+        frame: One row a week, with columns ``week`` (its first day), ``expected`` and
+            ``actual`` (purchases).
+        title: What the figure shows or finds.
+
+    Raises:
+        InputError: A column is missing or there is no row.
+
+    >>> rows = pd.DataFrame({"week": ["1997-10-06"], "expected": [40.7], "actual": [42]})
+    >>> tracking(rows).to_dict()["description"].partition("; ")[2]
+    'in all the model expects 41 and 42 were made.'
+    """
+    data = frames.ready(frame, "tracking", ["week", "expected", "actual"])
+    data["week"] = frames.weeks(data["week"])
+    expected, actual = text.count(data["expected"].sum()), text.count(data["actual"].sum())
+    figure: alt.Chart = (
+        alt.Chart(_two_lines(data, ["week"]))
+        .mark_line()
+        .encode(
+            x=alt.X("week:T", title="week", axis=frames.week_axis()),
+            y=alt.Y("purchases:Q", title="purchases a week", scale=alt.Scale(zero=True)),
+            color=alt.Color("source:N", scale=_LINES, legend=_STROKES),
+            strokeDash=_dash(),
+            tooltip=[
+                alt.Tooltip("week:T", format="%-d %b %Y"),
+                alt.Tooltip("source:N"),
+                alt.Tooltip("purchases:Q", format=",.1f"),
+            ],
+        )
+        .properties(
+            title=title,
+            description=(
+                f"Two lines of purchases a week {frames.period(data['week'])};"
+                f" in all the model expects {expected} and {actual} were made."
+            ),
+            width=frames.WIDTH,
+            height=280,
+        )
+    )
+    return figure
+
+
+def clv_distribution(
+    frame: pd.DataFrame, *, title: str = "Customers by expected value"
+) -> alt.Chart:
+    """Return a histogram of customer lifetime value from bins that are counted already.
+
+    Args:
+        frame: One row a bin, with columns ``bin_low_cents``, ``bin_high_cents`` and
+            ``customers``.
+        title: What the figure shows or finds.
+
+    Raises:
+        InputError: A column is missing or there is no row.
+
+    >>> bins = pd.DataFrame({"bin_low_cents": [0], "bin_high_cents": [500], "customers": [9]})
+    >>> clv_distribution(bins).to_dict()["encoding"]["x2"]
+    {'field': 'high'}
+    """
+    columns = ["bin_low_cents", "bin_high_cents", "customers"]
+    data = frames.ready(frame, "clv_distribution", columns)
+    data["low"] = data["bin_low_cents"] / frames.CENTS
+    data["high"] = data["bin_high_cents"] / frames.CENTS
+    top = frames.top(data, "customers")
+    most = text.span(text.money(top["bin_low_cents"]), text.money(top["bin_high_cents"]))
+    figure: alt.Chart = (
+        alt.Chart(data)
+        .mark_bar(binSpacing=1)
+        .encode(
+            x=alt.X(
+                "low:Q",
+                bin="binned",
+                title="expected value of a customer",
+                axis=frames.money_axis(),
+            ),
+            x2="high:Q",
+            y=alt.Y("customers:Q", title="customers", axis=frames.count_axis()),
+            tooltip=[
+                alt.Tooltip("low:Q", title="from", format="$,.2f"),
+                alt.Tooltip("high:Q", title="to", format="$,.2f"),
+                alt.Tooltip("customers:Q", format=",.0f"),
+            ],
+        )
+        .properties(
+            title=title,
+            description=(
+                "Histogram of the expected value of"
+                f" {text.plural(data['customers'].sum(), 'customer')}; the fullest bin is {most}"
+                f" with {text.count(top['customers'])}."
+            ),
+            width=frames.WIDTH,
+            height=260,
+        )
+    )
+    return figure
+
+
+def clv_by_segment(
+    frame: pd.DataFrame, *, title: str = "Mean expected value of a customer, by segment"
+) -> alt.LayerChart:
+    """Return one bar a segment: the mean expected value of its customers.
+
+    Args:
+        frame: One row a segment, with columns ``segment``, ``customers`` and ``clv_cents`` (mean
+            of the segment).
+        title: What the figure shows or finds.
+
+    Raises:
+        InputError: A column is missing or there is no row.
+
+    >>> rows = pd.DataFrame({"segment": ["loyal"], "customers": [40], "clv_cents": [12_345]})
+    >>> clv_by_segment(rows).to_dict()["description"]
+    'Bars of mean expected value by segment: loyal $123.45 (40 customers).'
+    """
+    data = frames.ready(frame, "clv_by_segment", ["segment", "customers", "clv_cents"])
+    data["value"] = data["clv_cents"] / frames.CENTS
+    data["label"] = [
+        f"{text.money(cents)} ({text.plural(n, 'customer')})"
+        for cents, n in zip(data["clv_cents"], data["customers"], strict=True)
+    ]
+    said = text.listing(
+        [f"{kind} {label}" for kind, label in zip(data["segment"], data["label"], strict=True)]
+    )
+    return frames.labelled_bars(
+        data,
+        name="segment",
+        value="value",
+        value_title="mean expected value of a customer",
+        title=title,
+        description=f"Bars of mean expected value by segment: {said}.",
+    )
+
+
+def _two_lines(data: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Return expected and actual purchases as two rows, named ``model`` and ``actual``."""
+    lines = data.rename(columns={"expected": "model"})
+    return lines.melt(
+        id_vars=keys, value_vars=["actual", "model"], var_name="source", value_name="purchases"
+    )
+
+
+def _dash() -> alt.StrokeDash:
+    """Return the dash that tells the lines apart without colour."""
+    return alt.StrokeDash(
+        "source:N",
+        scale=alt.Scale(domain=["actual", "model"], range=[[1, 0], [6, 4]]),
+        legend=_STROKES,
+    )

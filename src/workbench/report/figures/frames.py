@@ -1,0 +1,143 @@
+"""What the figures share: checked frames, labelled bars, money axes. Owns no figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from workbench import text
+from workbench.errors import InputError, did_you_mean
+
+WIDTH = 640
+CENTS = 100
+_BAR_STEP = 30
+_CHARACTER_PX = 7
+_LABEL_GAP_PX = 10
+_NAME_PX = 190
+_HALF_WEEK_DAYS = 4
+_LONGEST_FRAME = 5_000
+
+
+def ready(frame: pd.DataFrame, figure: str, columns: Sequence[str]) -> pd.DataFrame:
+    """Return a copy of a frame that has the columns a figure needs and something to draw.
+
+    Raises:
+        InputError: A column is missing, there is no row, or there are more than 5,000.
+
+    >>> ready(pd.DataFrame({"weak": [1]}), "tracking", ["week"])
+    Traceback (most recent call last):
+    ...
+    workbench.errors.InputError: tracking: the frame has no column 'week' — did you mean 'weak'?
+    """
+    for column in columns:
+        if column not in frame.columns:
+            hint = did_you_mean(column, [str(name) for name in frame.columns])
+            raise InputError(f"{figure}: the frame has no column '{column}'{hint}")
+    if frame.empty:
+        raise InputError(f"{figure}: the frame has no rows; say so in the text instead")
+    if len(frame) > _LONGEST_FRAME:
+        raise InputError(
+            f"{figure}: the frame has {text.count(len(frame))} rows, at most"
+            f" {text.count(_LONGEST_FRAME)} are drawn; group them first"
+        )
+    return frame.reset_index(drop=True).copy()
+
+
+def weeks(values: pd.Series[pd.Timestamp]) -> pd.Series[pd.Timestamp]:
+    """Return the starts of weeks as local midnights, whatever zone or text they came in."""
+    stamps = pd.to_datetime(values)
+    if stamps.dt.tz is not None:
+        stamps = stamps.dt.tz_localize(None)
+    return stamps.astype("datetime64[ms]")
+
+
+def week_bars(starts: pd.Series[pd.Timestamp]) -> tuple[alt.X, alt.SizeValue]:
+    """Return the place and the width of bars over weeks: as many as there are weeks side by side."""
+    first, last = starts.min(), starts.max()
+    half = pd.Timedelta(days=_HALF_WEEK_DAYS)
+    count = (last - first).days // 7 + 1
+    days = [
+        alt.DateTime(year=day.year, month=day.month, date=day.day)
+        for day in (first - half, last + half)
+    ]
+    return (
+        alt.X("week:T", title="week", axis=week_axis(), scale=alt.Scale(domain=days)),
+        alt.SizeValue(alt.expr(f"max(1, 0.8 * width / {count})")),
+    )
+
+
+def top(frame: pd.DataFrame, column: str) -> pd.Series[Any]:
+    """Return the row with the largest value of a column, the first of several."""
+    return frame.sort_values(column, ascending=False, kind="stable").iloc[0]
+
+
+def week_axis() -> alt.Axis:
+    """Return the axis of a figure over weeks."""
+    return alt.Axis(format="%b %Y", tickCount=8, labelOverlap="greedy")
+
+
+def count_axis(ticks: int = 5) -> alt.Axis:
+    """Return the axis of counts."""
+    return alt.Axis(format=",.0f", tickCount=ticks, tickMinStep=1)
+
+
+def money_axis() -> alt.Axis:
+    """Return the axis of amounts that were divided into whole units of money."""
+    return alt.Axis(format="$,.0f")
+
+
+def period(values: pd.Series[pd.Timestamp]) -> str:
+    """Return the first and the last week of a series, for a description."""
+    first, last = values.min().date(), values.max().date()
+    return f"from the week of {text.day(first)} to that of {text.day(last)}"
+
+
+def labelled_bars(
+    frame: pd.DataFrame,
+    *,
+    name: str,
+    value: str,
+    value_title: str,
+    title: str,
+    description: str,
+    color: alt.Color | None = None,
+) -> alt.LayerChart:
+    """Return horizontal bars in the order of the rows, each with its figure written behind it.
+
+    Args:
+        frame: One row a bar, with a column ``label`` for what is written behind it.
+        name: Column with the name of the bar.
+        value: Column with its length, in the unit that ``value_title`` names.
+        value_title: Title of the value axis.
+        title: Title of the figure.
+        description: What the figure shows, in a sentence.
+        color: Colour of the bars, where it means something.
+    """
+    longest = max(float(frame[value].max()), 0)
+    room = _CHARACTER_PX * max(len(label) for label in frame["label"]) + _LABEL_GAP_PX
+    base = alt.Chart(frame).encode(
+        y=alt.Y(f"{name}:N", sort=None, title=None, axis=alt.Axis(labelLimit=_NAME_PX)),
+        x=alt.X(
+            f"{value}:Q",
+            title=value_title,
+            scale=alt.Scale(
+                domain=[0, longest or 1], range=[0, alt.expr(f"width - {room}")], nice=False
+            ),
+            axis=alt.Axis(labels=False, domain=False, titleAnchor="start", titlePadding=2),
+        ),
+        tooltip=[alt.Tooltip(f"{name}:N"), alt.Tooltip("label:N", title=value_title)],
+    )
+    bars = base.mark_bar(height=alt.RelativeBandSize(band=0.72))
+    if color is not None:
+        bars = bars.encode(color=color)
+    labels = base.mark_text(align="left", dx=_LABEL_GAP_PX - 4).encode(text="label:N")
+    return alt.LayerChart(
+        layer=[bars, labels],
+        title=title,
+        description=description,
+        width=WIDTH,
+        height=alt.Step(_BAR_STEP),
+    )
