@@ -87,7 +87,7 @@ class Project:
         return plan.plan_run(self.run_file(*steps, **limits), root=self.root)
 
     def folder(self, name: str) -> Path:
-        return self.root / "runs/toy/steps" / name
+        return self.root / "runs/toy" / name
 
     def manifest(self, name: str) -> dict:
         return json.loads((self.folder(name) / "manifest.json").read_text())

@@ -95,6 +95,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill ships 
             startup_timeout=60,
             store_widget_state=False,
             record_timing=False,
+            coalesce_streams=True,  # how the output was cut into messages is chance
         )
         self.comm_open_handlers: dict[str, Any] = {}
         self.events = events

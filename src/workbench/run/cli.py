@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
-from workbench.errors import InputError, ParameterError, WorkbenchError, did_you_mean
+from workbench.errors import ParameterError, WorkbenchError, did_you_mean
 
 if TYPE_CHECKING:
     from workbench.run import progress
@@ -71,7 +71,7 @@ def run(
         _tell(result.text)
     if as_json:
         _print_json(result.manifest)
-    elif result.index is not None:
+    elif result.index is not None and result.exit_code == 0:
         _print(f"Open {paths.relative_to_here(result.index)}")
     elif result.exit_code == 0:
         _print(f"{planned.name}: {result.status.replace('_', ' ')}")
@@ -117,7 +117,7 @@ def replay(
 def export(
     run_folder: Annotated[Path, typer.Argument(help="A run folder, such as runs/demo.")],
 ) -> None:
-    """Make the pages and the index of a finished run again."""
+    """Make the pages and the index of a run again."""
     from workbench.report import pages
     from workbench.run import execute, manifest, paths
 
@@ -127,8 +127,9 @@ def export(
         executed = folder / "executed.ipynb"
         known = manifest.read(folder / "manifest.json")
         if known is None or not executed.is_file():
-            raise InputError(f"{step['notebook']} has no executed notebook; run it first")
-        pages.export_page(executed, run_folder / f"{step['notebook']}.html", manifest=known)
+            _tell(f"{step['notebook']} has no executed notebook: no page")
+            continue
+        pages.export_page(executed, folder / execute.PAGE, manifest=known)
     index = pages.export_index(run_folder)
     _print(f"Open {paths.relative_to_here(index)}")
 

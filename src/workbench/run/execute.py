@@ -27,6 +27,7 @@ from workbench.run.cells import nbformat
 from workbench.run.plan import Plan, PlannedStep
 from workbench.run.process import Ended, NotebookProcess
 
+PAGE = "page.html"
 _POLL_S = 0.2
 _SLOWEST = 5
 
@@ -92,7 +93,7 @@ def run(plan: Plan, *, force: bool = False, display: progress.Display | None = N
 
 def step_folder(run_folder: Path, notebook: str) -> Path:
     """Return the folder of one step's executed notebook, manifest and log."""
-    return run_folder / "steps" / notebook
+    return run_folder / notebook
 
 
 class _Run:
@@ -317,7 +318,7 @@ class _Run:
         return text.replace(f"{self.plan.root}/", "").replace(str(Path.home()), "~")[:2_000]
 
     def _page(self, step: PlannedStep) -> Path:
-        return self.plan.folder / f"{step.notebook}.html"
+        return step_folder(self.plan.folder, step.notebook) / PAGE
 
     def _end_all(self) -> None:
         """Leave no process behind, whatever ended the loop."""
@@ -332,14 +333,13 @@ class _Run:
     def _finish(self) -> RunResult:
         """Make the pages, write the run's manifest, and say what failed."""
         status = self._status()
-        exporting = self.plan.export and status in ("done", "up_to_date")
-        index = self.plan.folder / "index.html" if exporting else None
         text = "\n".join(self._blocks())
-        pages_failed = ""
-        if exporting:
-            pages_failed = self._export()
-            if pages_failed:
-                status, text = "failed", pages_failed
+        exporting = self.plan.export and status != "interrupted"
+        pages_failed = self._export() if exporting else ""
+        if pages_failed and manifest.EXIT_CODES[status] == 0:
+            status = "failed"
+        text = "\n".join(part for part in (text, pages_failed) if part)
+        index = self.plan.folder / "index.html" if exporting and not pages_failed else None
         now = dt.datetime.now(dt.UTC)
         written: dict[str, Any] = {
             "schema": manifest.SCHEMA,
@@ -352,12 +352,12 @@ class _Run:
             "started_at": manifest.instant(self.began),
             "ended_at": manifest.instant(now),
             "duration_s": round((now - self.began).total_seconds(), 3),
-            "index": self._shown(index) if index and not pages_failed else None,
+            "index": self._shown(index) if index else None,
             "steps": [self._summary(step) for step in self.plan.steps],
             **self._environment(),
         }
         manifest.write(self.plan.folder / "manifest.json", written)
-        if index is not None and not pages_failed:
+        if index is not None:
             from workbench.report import pages  # noqa: PLC0415 - heavy, and only runs with pages need it
 
             index = pages.export_index(self.plan.folder)
@@ -365,7 +365,7 @@ class _Run:
             status=status,
             exit_code=manifest.EXIT_CODES[status],
             manifest=written,
-            index=index if not pages_failed else None,
+            index=index,
             text=text,
         )
 
@@ -401,6 +401,8 @@ class _Run:
 
         for step in self.plan.steps:
             outcome = self.outcomes[step.notebook]
+            if outcome.status not in ("done", "up_to_date"):
+                continue
             page = self._page(step)
             executed = step_folder(self.plan.folder, step.notebook) / "executed.ipynb"
             if outcome.status == "up_to_date" and _is_page_of(page, executed):
