@@ -5,6 +5,10 @@ Sources: Fader, Hardie and Lee (2005) and their notes 021, 025, 027; the BTYD vi
 
 from __future__ import annotations
 
+import re
+import warnings
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -175,3 +179,22 @@ def test_spend_likelihood_in_cents_is_lower_by_ln_100_a_customer():
     dollars = gamma_gamma.log_likelihood(SPEND, [2, 5], [20.0, 40.0])
     cents = gamma_gamma.log_likelihood(SPEND._replace(v=SPEND.v * 100), [2, 5], [2000.0, 4000.0])
     np.testing.assert_allclose(dollars - cents, np.log(100))
+
+
+def test_fitting_leaves_the_warning_filters_as_they_were():
+    before = list(warnings.filters)
+    x, t_x = bg_nbd.simulate(PAPER, np.full(500, 40.0), stream(2026, "clv/filters"))
+    assert fit_bg_nbd(x, t_x, np.full(500, 40.0)).converged
+    assert warnings.filters == before
+
+
+def test_only_one_module_imports_lifetimes():
+    source = Path(bg_nbd.__file__).parents[1]
+    importing = [
+        path.name
+        for path in source.rglob("*.py")
+        if re.search(
+            r"^\s*(import|from) lifetimes\b", path.read_text(encoding="utf-8"), re.MULTILINE
+        )
+    ]
+    assert importing == ["lifetimes_fitters.py"]

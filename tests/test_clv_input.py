@@ -396,3 +396,9 @@ def test_holdout_check_and_tracking_without_days_are_refused():
 def test_unknown_model_is_refused():
     with pytest.raises(ParameterError, match="purchases was 'pareto'"):
         fit_clv(as_summary(simulated(), unit="day"), purchases="pareto")
+
+
+def test_pandas_column_of_mixed_types_is_refused_by_name():
+    rows = pd.DataFrame({"who": ["a", 1], "day": ["2024-01-01"] * 2, "usd": [1.0, 2.0]})
+    with pytest.raises(InputError, match="column 'who' cannot be read as one type"):
+        summarise(rows)

@@ -243,7 +243,7 @@ def _by_stage(frame: pl.DataFrame) -> pd.DataFrame:
     stages = pl.DataFrame({"lifecycle_stage": STAGES})
     return (
         stages.join(rows, on="lifecycle_stage", how="left", maintain_order="left")
-        .with_columns(pl.col("persons", "share_of_persons").fill_null(0))
+        .with_columns(pl.col("persons", "share_of_persons", "spend_cents").fill_null(0))
         .to_pandas()
     )
 

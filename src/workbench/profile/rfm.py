@@ -180,7 +180,7 @@ def _frame(people: Profile | Frame) -> pl.DataFrame:
 def _by_total(frame: pl.DataFrame, monetary: str) -> pd.DataFrame:
     scored = frame.filter(pl.col("rfm_total").is_not_null())
     total = float(scored[monetary].cast(pl.Float64).sum())
-    spend = pl.col(monetary).cast(pl.Float64).sum()
+    spend = pl.col(monetary).sum()
     return (
         scored.group_by("rfm_total")
         .agg(

@@ -201,7 +201,9 @@ def _table(members: pl.DataFrame, names: tuple[str, ...], frame: pl.DataFrame) -
             "segment",
             "persons",
             share_of_persons=pl.col("persons") / frame.height,
-            spend_cents=pl.col("spend_cents") if has_spend else pl.lit(None, dtype=pl.Int64),
+            spend_cents=pl.col("spend_cents").fill_null(0)
+            if has_spend
+            else pl.lit(None, dtype=pl.Int64),
             share_of_spend=pl.col("spend_cents") / total
             if total > 0
             else pl.lit(None, dtype=pl.Float64),
