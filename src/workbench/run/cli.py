@@ -6,7 +6,6 @@ Owns no work of its own. Heavy imports stand inside the commands, so that help i
 # ruff: noqa: PLC0415 - a command imports what it needs, so that help is quick
 from __future__ import annotations
 
-import dataclasses
 import json
 import sys
 import time
@@ -18,9 +17,12 @@ import typer
 from workbench.errors import ParameterError, WorkbenchError, did_you_mean
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from workbench.run import progress
 
 EXIT_INTERRUPTED = 143
+_CLICK_INTERRUPTED = 130
 
 app = typer.Typer(
     name="workbench",
@@ -85,14 +87,18 @@ def ingest(
     *,
     mapping: Annotated[str, typer.Option(help="The name of a shipped mapping, or a file.")],
     out: Annotated[Path, typer.Option(help="The folder of the stored log.")],
+    parts: Annotated[int, typer.Option(help="Number of parts that persons are split into.")] = 8,
     as_json: Json = False,
 ) -> None:
     """Read events through a mapping into a stored log; nothing is lost."""
     from workbench import log
 
-    with _RowProgress() as rows:
-        report = log.ingest(source, mapping, out, progress=rows)
-    _print_result(report, as_json=as_json)
+    with _Counter("rows") as rows:
+        report = log.ingest(source, mapping, out, parts=parts, progress=rows)
+    if as_json:
+        _print_json(report.as_json())
+    else:
+        _print(report.text)
 
 
 @app.command()
@@ -108,9 +114,22 @@ def replay(
     from workbench.decision import load_programmes
     from workbench.replay import replay as replay_log
 
-    programmes = [each for path in programme for each in load_programmes(path)]
-    result = replay_log(log.open_log(log_folder), programmes, out=out)
-    _print_result(result, as_json=as_json)
+    programmes = load_programmes(programme)
+    with _Counter("parts") as done:
+        result = replay_log(log.open_log(log_folder), programmes, out=out, progress=done)
+    if as_json:
+        _print_json(
+            {
+                "events": result.events,
+                "persons_reached": result.persons_reached,
+                "committed_cost_cents": result.committed_cost_cents,
+                "digest": result.digest,
+                "programmes": _records(result.programmes),
+                "funnel": _records(result.table),
+            }
+        )
+    else:
+        _print(result.text)
 
 
 @app.command()
@@ -223,15 +242,16 @@ def runs_list(*, as_json: Json = False) -> None:
         )
 
 
-class _RowProgress:
+class _Counter:
     """Shows progress on standard error: a bar on a terminal, a line now and then elsewhere.
 
-    It is called with what is done and what there is in all, and an optional label.
+    It is called with what is done and what there is in all.
     """
 
     _EVERY_S = 2.0
 
-    def __init__(self) -> None:
+    def __init__(self, label: str) -> None:
+        self._label = label
         self._told = 0.0
         self._open = False
 
@@ -242,7 +262,7 @@ class _RowProgress:
         if self._open:
             sys.stderr.write("\n")
 
-    def __call__(self, done: float, total: float | None = None, label: str = "rows") -> None:
+    def __call__(self, done: float, total: float | None = None) -> None:
         """Show how far the work is."""
         now = time.monotonic()
         terminal = sys.stderr.isatty()
@@ -250,7 +270,7 @@ class _RowProgress:
             return
         self._told = now
         part = f" of {total:,.0f} ({done / total:.0%})" if total else ""
-        text = f"{label}: {done:,.0f}{part}"
+        text = f"{self._label}: {done:,.0f}{part}"
         sys.stderr.write(f"\r\x1b[K{text}" if terminal else f"{text}\n")
         sys.stderr.flush()
         self._open = terminal
@@ -261,38 +281,39 @@ def main() -> None:
     sys.exit(run_command(sys.argv[1:]))
 
 
-def run_command(arguments: list[str]) -> int:  # noqa: PLR0911 - one line a way to end
+def run_command(arguments: list[str]) -> int:
     """Run one command and return its exit code."""
-    if "--traceback" in arguments:
-        arguments = [each for each in arguments if each != "--traceback"]
-        show_traceback = True
-    else:
-        show_traceback = False
+    shown = [each for each in arguments if each != "--traceback"]
     try:
-        ended = app(arguments, standalone_mode=False)
+        ended = app(shown, standalone_mode=False)
     except typer.Exit as end:
-        return int(end.exit_code)
-    except WorkbenchError as error:
-        if show_traceback:
-            raise
-        _tell(f"error: {error}")
-        return error.exit_code
+        ended = end.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        _tell("error: interrupted")
-        return EXIT_INTERRUPTED
+        ended = _CLICK_INTERRUPTED
     except BrokenPipeError:
         return 0
     except Exception as error:  # the last door: a person sees a line, not a traceback
-        if show_traceback:
+        if "--traceback" in arguments:
             raise
-        usage = _usage_text(error)
-        if usage is not None:
-            _tell(f"error: {usage}")
-            return ParameterError.exit_code
-        reason = " ".join(str(error).split()) or "no message"
-        _tell(f"error: {type(error).__name__}: {reason} (add --traceback to see where)")
-        return 1
+        return _tell_error(error)
+    if ended == _CLICK_INTERRUPTED:
+        _tell("error: interrupted")
+        return EXIT_INTERRUPTED
     return ended if isinstance(ended, int) else 0
+
+
+def _tell_error(error: Exception) -> int:
+    """Print an error as one line and return its exit code."""
+    if isinstance(error, WorkbenchError):
+        _tell(f"error: {error}")
+        return error.exit_code
+    usage = _usage_text(error)
+    if usage is not None:
+        _tell(f"error: {usage}")
+        return ParameterError.exit_code
+    reason = " ".join(str(error).split()) or "no message"
+    _tell(f"error: {type(error).__name__}: {reason} (add --traceback to see where)")
+    return 1
 
 
 def _usage_text(error: Exception) -> str | None:
@@ -306,23 +327,10 @@ def _usage_text(error: Exception) -> str | None:
     return f"{text.rstrip('.')}{hint}; see workbench --help"
 
 
-def _print_result(result: Any, *, as_json: bool) -> None:
-    """Print a result: its sentence, or one JSON object of its scalars."""
-    if not as_json:
-        _print(str(result.text))
-        return
-    as_dict = getattr(result, "as_dict", None)
-    if callable(as_dict):
-        _print_json(as_dict())
-        return
-    fields = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
-    _print_json(
-        {
-            name: value
-            for name, value in fields.items()
-            if isinstance(value, bool | int | float | str | dict | list | None)
-        }
-    )
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a table as JSON has them; what is not known is null."""
+    rows: list[dict[str, Any]] = json.loads(frame.to_json(orient="records"))
+    return rows
 
 
 def _print(text: str) -> None:
