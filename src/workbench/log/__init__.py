@@ -1,6 +1,7 @@
 """The event log: sources and mappings, checks and quarantine, the stored log. No business rules."""
 
-from workbench.log.ingest import ingest
+from workbench.log.activity import hourly_share, weekly_events
+from workbench.log.ingestion import ingest
 from workbench.log.log import Log, open_log
 from workbench.log.mapping import Mapping, load_mapping, shipped_mappings
 from workbench.log.report import IngestReport
@@ -9,8 +10,10 @@ __all__ = [
     "IngestReport",
     "Log",
     "Mapping",
+    "hourly_share",
     "ingest",
     "load_mapping",
     "open_log",
     "shipped_mappings",
+    "weekly_events",
 ]

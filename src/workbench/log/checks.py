@@ -20,9 +20,6 @@ MOST_CENTS = 10**15
 MOST_ID_CHARACTERS = 256
 _CENT_TOLERANCE = 1e-4
 _FLOAT_TOLERANCE = 4e-16
-_NOT_FINITE = r"(?i)^\s*[+-]?(?:nan|inf|infinity)\s*$"
-_PLAIN = r"^[+-]?(?:\d+\.?\d*|\.\d+)$"
-_ANY_NUMBER = r"(?i)^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +176,7 @@ def _expression(schema: Frame, name: str, text: str, *, where: str) -> tuple[pl.
 
 
 def as_text(source: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """Return any single value as text: a whole float without its point, a time as ISO 8601."""
     if dtype == pl.String:
         return source
     if dtype.is_float():
@@ -254,35 +252,31 @@ def _text_faults(name: str, text: pl.Expr) -> list[Fault]:
     ]
 
 
-def _from_text(
-    name: str, source: pl.Expr, decimal: str = "."
-) -> tuple[pl.Expr, list[Fault], pl.Expr]:
-    """Return number text with a decimal point, the faults of its form, and whether it is usable."""
+def _from_text(name: str, source: pl.Expr, decimal: str = ".") -> tuple[pl.Expr, list[Fault]]:
+    """Return text as a number (null where it is none) and what may be wrong with it.
+
+    A 64-bit float holds every amount of up to 10**15 cents to better than half a cent, so
+    rounding the number to cents gives back exactly what was written.
+    """
     text = source.str.strip_chars()
-    text = pl.when(text != "").then(text)
+    written = text != ""
     if decimal == ",":
-        both = text.str.contains(".", literal=True)
-        clean = pl.when(~both).then(text.str.replace(",", ".", literal=True))
-        comma = Fault(
-            "comma", name, both, source, "has a point, but the mapping says `decimal: ','`"
+        strange = text.str.contains(".", literal=True)
+        number = (
+            pl.when(~strange)
+            .then(text.str.replace(",", ".", literal=True))
+            .cast(pl.Float64, strict=False)
         )
+        rule = "has a point, but the mapping says `decimal: ','`"
     else:
-        clean = text
-        comma = Fault(
-            "comma",
-            name,
-            text.str.contains(",", literal=True),
-            source,
-            "has a comma, must be written as 1234.50 (or the mapping must say `decimal: ','`)",
-        )
-    not_finite = text.str.contains(_NOT_FINITE)
-    form = ~clean.str.contains(_ANY_NUMBER)
-    faults = [
-        Fault("not_finite", name, not_finite, source, "must be a finite number"),
-        comma,
-        Fault("not_a_number", name, form & ~not_finite, source, "must be a number"),
+        number = text.cast(pl.Float64, strict=False)
+        strange = number.is_null() & text.str.contains(",", literal=True)
+        rule = "has a comma, must be written as 1234.50 (or the mapping must say `decimal: ','`)"
+    return number, [
+        Fault("not_finite", name, ~number.is_finite(), source, "must be a finite number"),
+        Fault("comma", name, strange, source, rule),
+        Fault("not_a_number", name, written & number.is_null(), source, "must be a number"),
     ]
-    return clean, faults, ~form
 
 
 def _float_cents(number: pl.Expr, *, unit: str) -> tuple[pl.Expr, pl.Expr]:
@@ -306,45 +300,17 @@ def _cents(name: str, source: pl.Expr, dtype: pl.DataType, value: Value) -> Pars
         return Parsed(exact, [Fault("overflow", name, ~fits, shown, rule_size)])
     if dtype.is_numeric():
         number = source.cast(pl.Float64)
-        rounded, near = _float_cents(number, unit=value.unit)
-        fits = rounded.abs() <= MOST_CENTS
-        return Parsed(
-            pl.when(fits & near).then(rounded).cast(pl.Int64),
-            [
-                Fault("not_finite", name, ~number.is_finite(), shown, "must be a finite number"),
-                Fault("overflow", name, ~fits, shown, rule_size),
-                Fault("not_whole_cents", name, ~near, shown, rule_whole),
-            ],
-        )
-    text, faults, usable = _from_text(name, source.cast(pl.String), value.decimal)
-    decimals = text.str.extract(r"\.(\d*)$").str.len_chars().fill_null(0)
-    most = 0 if value.unit == "cents" else 2
-    plain = text.str.contains(_PLAIN) & (decimals <= most)
-    padding = pl.when(decimals == most).then(pl.lit("")).when(decimals == 1).then(pl.lit("0"))
-    zeros = padding.otherwise(pl.lit("0" * most))
-    digits = pl.when(plain).then(
-        text.str.replace(".", "", literal=True).str.strip_prefix("+") + zeros
-    )
-    exact = digits.cast(pl.Int64, strict=False)
-    rounded, near = _float_cents(
-        pl.when(usable & ~plain).then(text).cast(pl.Float64, strict=False), unit=value.unit
-    )
-    fits = (
-        pl.when(plain)
-        .then(exact.is_not_null() & (exact.abs() <= MOST_CENTS))
-        .otherwise(rounded.abs() <= MOST_CENTS)
-    )
+        faults = [Fault("not_finite", name, ~number.is_finite(), shown, "must be a finite number")]
+    else:
+        number, faults = _from_text(name, source.cast(pl.String), value.decimal)
+    rounded, near = _float_cents(number, unit=value.unit)
+    fits = rounded.abs() <= MOST_CENTS
     return Parsed(
-        pl.when(~fits)
-        .then(None)
-        .when(plain)
-        .then(exact)
-        .when(near)
-        .then(rounded.cast(pl.Int64, strict=False)),
+        pl.when(fits & near).then(rounded).cast(pl.Int64, strict=False),
         [
             *faults,
-            Fault("overflow", name, usable & ~fits, source, rule_size),
-            Fault("not_whole_cents", name, usable & ~plain & ~near, source, rule_whole),
+            Fault("overflow", name, ~fits, shown, rule_size),
+            Fault("not_whole_cents", name, ~near, shown, rule_whole),
         ],
     )
 
@@ -368,45 +334,28 @@ def _integer(name: str, source: pl.Expr, dtype: pl.DataType) -> Parsed:
         )
     if dtype.is_numeric():
         number = source.cast(pl.Float64)
-        return Parsed(
-            pl.when(number.abs() <= MOST_CENTS).then(number).cast(pl.Int64, strict=False),
-            [
-                Fault("not_finite", name, ~number.is_finite(), shown, "must be a finite number"),
-                Fault("overflow", name, number.abs() > MOST_CENTS, shown, rule_size),
-                Fault(
-                    "not_whole", name, number != number.round(0), shown, "must be a whole number"
-                ),
-            ],
-        )
-    text, faults, usable = _from_text(name, source.cast(pl.String))
-    plain = text.str.contains(r"^[+-]?\d+(?:\.0*)?$")
-    whole = text.str.extract(r"^\+?(-?\d+)").cast(pl.Int64, strict=False)
+        faults = [Fault("not_finite", name, ~number.is_finite(), shown, "must be a finite number")]
+    else:
+        number, faults = _from_text(name, source.cast(pl.String))
     return Parsed(
-        pl.when(plain).then(whole),
+        pl.when(number.abs() <= MOST_CENTS).then(number).cast(pl.Int64, strict=False),
         [
             *faults,
-            Fault(
-                "overflow",
-                name,
-                plain & (whole.is_null() | (whole.abs() > MOST_CENTS)),
-                shown,
-                rule_size,
-            ),
-            Fault("not_whole", name, usable & ~plain, shown, "must be a whole number"),
+            Fault("overflow", name, number.abs() > MOST_CENTS, shown, rule_size),
+            Fault("not_whole", name, number != number.round(0), shown, "must be a whole number"),
         ],
     )
 
 
 def number_of(name: str, source: pl.Expr, dtype: pl.DataType) -> Parsed:
+    """Return a checked finite number."""
     if dtype == pl.String:
-        text, faults, usable = _from_text(name, source)
-        number = pl.when(usable).then(text).cast(pl.Float64, strict=False)
-    else:
-        faults, number = [], source.cast(pl.Float64)
+        number, faults = _from_text(name, source)
+        return Parsed(number, faults)
+    number = source.cast(pl.Float64)
     shown = source.cast(pl.String)
     return Parsed(
-        number,
-        [*faults, Fault("not_finite", name, ~number.is_finite(), shown, "must be a finite number")],
+        number, [Fault("not_finite", name, ~number.is_finite(), shown, "must be a finite number")]
     )
 
 

@@ -21,7 +21,7 @@ from workbench.log.times import instant
 ANONYMOUS = "anonymous:"
 _AMOUNT_NEEDED = ("purchase", "purchase_line", "refund", "refund_line")
 _NEVER_NEGATIVE = ("amount_cents", "discount_cents", "quantity")
-_FIRST = 2**15 - 1
+_MOST_EVENT_ID_CHARACTERS = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +67,22 @@ class EventMaker:
         frame = frame.with_columns(batch.lines.alias("__line"))
         if record_ids is not None:
             frame = frame.with_columns(record_ids.alias("__record"))
-        values, faults = self._values(schema)
-        faults = [*faults, *self._rules(values)]
-        number = pl.coalesce(
-            *[pl.when(f.when).then(pl.lit(n, dtype=pl.Int16)) for n, f in enumerate(faults)],
-            pl.lit(None, dtype=pl.Int16),
-        )
+        values, parsing = self._values(schema)
+        rules = self._rules(values)
+        faults = [*parsing, *rules]
         source_type = self._source_type(schema)
         columns = {n: v for n, v in values.items() if n != "anonymous_id"}
         checked = (
             frame.lazy()
-            .with_columns(**{f"__v_{n}": v for n, v in values.items()})
-            .with_columns(__event_id=self._event_id(schema))
-            .with_columns(__fault=self._with_identity(number, len(faults)))
+            .with_columns(
+                **{f"__v_{n}": v for n, v in values.items()},
+                __event_id=self._event_id(schema),
+                __parsing=_first(parsing, 0),
+            )
+            .with_columns(__rules=_first(rules, len(parsing)))
+            .with_columns(
+                __fault=self._with_identity(pl.coalesce("__parsing", "__rules"), len(faults))
+            )
             .select(
                 pl.col("__fault"),
                 pl.col("__event_id").alias("event_id"),
@@ -186,7 +189,7 @@ class EventMaker:
             .then(number)
             .when(event_id.is_null())
             .then(pl.lit(count, dtype=pl.Int16))
-            .when(event_id.str.len_chars() > 1_024)
+            .when(event_id.str.len_chars() > _MOST_EVENT_ID_CHARACTERS)
             .then(pl.lit(count + 1, dtype=pl.Int16))
         )
 
@@ -244,14 +247,14 @@ class EventMaker:
             *faults,
             Fault(
                 "missing", "event_id", pl.lit(True), pl.lit("null"), "must be there and not blank"
-            ),  # noqa: FBT003 - a literal column
+            ),
             Fault(
                 "too_long",
                 "event_id",
                 pl.lit(True),
                 pl.lit("…"),
-                "must have at most 1024 characters",
-            ),  # noqa: FBT003 - same
+                f"must have at most {_MOST_EVENT_ID_CHARACTERS} characters",
+            ),
         ]
         rows = frame.filter(bad).with_columns(number.filter(bad).alias("__fault"))
         kept = Batch(
@@ -311,6 +314,14 @@ class EventMaker:
                 frame = frame.with_columns(pl.col(join.by).cast(pl.String))
             frame = frame.join(table, on=join.by, how="left", maintain_order="left")
         return frame
+
+
+def _first(faults: list[Fault], start: int) -> pl.Expr:
+    """Return the number of the first fault of a row, counted from start, or null."""
+    return pl.coalesce(
+        *[pl.when(f.when).then(pl.lit(n, dtype=pl.Int16)) for n, f in enumerate(faults, start)],
+        pl.lit(None, dtype=pl.Int16),
+    )
 
 
 _APART = ["line", "reason", "column", "detail", "raw"]

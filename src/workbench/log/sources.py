@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 
 from workbench.errors import InputError, ParameterError, did_you_mean, problem
 from workbench.log.mapping import FileFormat, Package
-from workbench.log.text_records import Bad, csv_records, json_records, no_bad_records
+from workbench.log.text_records import Bad, CsvRecords, JsonRecords, no_bad_records
 
 SUFFIXES = (".gz", ".xz", ".zst")
 _BLOCK_BYTES = 16 << 20
@@ -156,8 +156,9 @@ def read_batches(
             return
         some = False
         for batch in _text(path, wanted, columns, lists):
-            some = some or bool(batch.lines.len() or batch.bad.height)
-            yield batch
+            if batch.lines.len() or batch.bad.height:
+                some = True
+                yield batch
         if not some:
             raise InputError(f"{path} holds no records")
 
@@ -189,7 +190,7 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], Callable[[], float]]]:
         if head[:2] == b"\x1f\x8b":
             stream = cast("IO[bytes]", gzip.GzipFile(fileobj=file))
         elif head == b"\xfd7zXZ\x00":
-            stream = cast("IO[bytes]", lzma.LZMAFile(file))
+            stream = cast("IO[bytes]", lzma.LZMAFile(file))  # noqa: SIM115 - the file below it is closed
         elif head[:4] == b"\x28\xb5\x2f\xfd":
             stream = cast("IO[bytes]", _Zstd(file))
         else:
@@ -207,7 +208,7 @@ class _Zstd(io.RawIOBase):
         try:
             return bytes(self._stream.read(size))
         except OSError as error:
-            if "without" in str(error) or "end" in str(error).lower():
+            if "runcated" in str(error):
                 raise EOFError(str(error)) from None
             raise
 
@@ -220,9 +221,9 @@ def _text(
 ) -> Iterator[Batch]:
     with _opened(path) as (stream, fraction):
         taker = (
-            json_records(path, columns, lists)
+            JsonRecords(path, columns, lists)
             if wanted.format == "json_lines"
-            else csv_records(path, wanted, columns)
+            else CsvRecords(path, wanted, columns)
         )
         line = 1
         for number, block in enumerate(_blocks(path, stream, quoted=wanted.format == "csv")):

@@ -62,7 +62,7 @@ def _frame_of_bad(bad: list[Bad]) -> pl.DataFrame:
     return pl.DataFrame(bad, schema=_BAD_SCHEMA, orient="row")
 
 
-class csv_records:  # noqa: N801 - used like a function
+class CsvRecords:
     """Takes separated fields apart; an empty field is null."""
 
     def __init__(self, path: Path, wanted: FileFormat, columns: dict[str, bool]) -> None:
@@ -76,6 +76,7 @@ class csv_records:  # noqa: N801 - used like a function
             self._check(self._names)
 
     def take(self, block: bytes, line: int) -> Taken:
+        """Take apart a block; fields in quotes go the slower way."""
         if not self._blanks and b'"' in block:
             return self._take_quoted(block, line)
         texts, numbers, bad = _lines(block, line)
@@ -88,6 +89,8 @@ class csv_records:  # noqa: N801 - used like a function
         )
         clean = raw.str.strip_chars().str.replace_all(r"\s+", " ") if self._blanks else raw
         width = len(self._names)
+        if not texts:  # blank lines only: perhaps the header is still to come
+            return pl.DataFrame(), lines, raw, _frame_of_bad(bad)
         fields = clean.str.count_matches(self._separator, literal=True) + 1
         if (fields != width).any():
             for text, number, n in zip(
@@ -103,7 +106,7 @@ class csv_records:  # noqa: N801 - used like a function
         return frame, lines, raw, _frame_of_bad(bad)
 
     def finish(self) -> None:
-        return
+        """Nothing is left to check: the header was, when it was read."""
 
     def _split_all(self, texts: pl.Series) -> pl.DataFrame:
         width = len(self._names)
@@ -188,7 +191,7 @@ def _written(row: list[str], separator: str) -> str:
     return out.getvalue()
 
 
-class json_records:  # noqa: N801 - used like a function
+class JsonRecords:
     """Takes JSON lines apart: the columns that are read, as text, nested fields by their path."""
 
     def __init__(self, path: Path, columns: dict[str, bool], lists: frozenset[str]) -> None:
@@ -199,6 +202,7 @@ class json_records:  # noqa: N801 - used like a function
         self._known: set[str] = set()
 
     def take(self, block: bytes, line: int) -> Taken:
+        """Take apart a block; a block with a broken record goes the slower way."""
         texts, numbers, bad = _lines(block, line)
         if not self._known and texts and texts[0].lstrip().startswith("["):
             raise InputError(f"{self._path} holds a JSON array, must be one object a line")
@@ -211,7 +215,7 @@ class json_records:  # noqa: N801 - used like a function
         deep = raw.str.count_matches(r"[\[{]") > _DEEPEST
         try:
             if deep.any():
-                raise pl.exceptions.ComputeError("nested too deep")  # noqa: TRY301 - same way on
+                raise pl.exceptions.ComputeError("nested too deep")
             decoded = raw.str.json_decode(self._type)
         except pl.exceptions.PolarsError:
             raw, lines, decoded, worse = self._one_by_one(raw, lines)
@@ -223,6 +227,7 @@ class json_records:  # noqa: N801 - used like a function
         return frame, lines, raw, _frame_of_bad(sorted(bad))
 
     def finish(self) -> None:
+        """Refuse a file in which no record has a column that is read."""
         for name in sorted(self._unseen):
             raise InputError(
                 f"{self._path} has no column {name!r} in any record{did_you_mean(name, self._known)}"

@@ -55,7 +55,7 @@ def instant(
         utc = _to_utc(naive, zone)
         faults.append(_gap(name, naive.is_not_null() & utc.is_null(), shown, zone))
     elif time.unit:
-        utc, faults = _counted(name, source, dtype, time, zone, shown)
+        utc, faults = _counted(name, source, dtype, time=time, zone=zone)
     elif dtype == pl.String:
         utc, faults = _written(name, source, time, zone)
     elif dtype.is_integer():
@@ -96,7 +96,7 @@ def _to_utc(naive: pl.Expr, zone: str) -> pl.Expr:
 
 
 def _counted(
-    name: str, source: pl.Expr, dtype: pl.DataType, time: Time, zone: str, shown: pl.Expr
+    name: str, source: pl.Expr, dtype: pl.DataType, *, time: Time, zone: str
 ) -> tuple[pl.Expr, list[Fault]]:
     unit_us = _UNIT_US[time.unit or "seconds"]
     number = number_of(name, source, dtype)
@@ -106,7 +106,7 @@ def _counted(
     utc = (whole + epoch_us(time, zone)).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
     return utc, [
         *number.faults,
-        Fault("time_out_of_range", name, ~fits, shown, "must be a plausible time"),
+        Fault("time_out_of_range", name, ~fits, as_text(source, dtype), "must be a plausible time"),
     ]
 
 

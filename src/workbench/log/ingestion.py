@@ -76,7 +76,7 @@ def ingest(
         raise InputError(f"{folder} is a file; the log needs a folder")
     try:
         with locked(folder):
-            return _ingest(folder, root, files, model, parts, progress)
+            return _ingest(folder, root, files, model, parts=parts, progress=progress)
     except OSError as error:
         raise InputError(f"{folder} cannot be written: {error.strerror or error}") from None
 
@@ -140,6 +140,7 @@ def _ingest(
     root: Path,
     files: list[tuple[Source, Path]],
     mapping: Mapping,
+    *,
     parts: int,
     progress: Progress | None,
 ) -> IngestReport:
@@ -152,7 +153,7 @@ def _ingest(
         generation = folder / f"generation-{key[:16]}-again"
     _remove_unfinished(folder)
     try:
-        manifest = _generation(generation, root, files, mapping, parts, progress)
+        manifest = _generation(generation, root, files, mapping, parts=parts, progress=progress)
         publish(folder, generation, {**manifest, "input_digest": key})
     except BaseException:
         shutil.rmtree(generation, ignore_errors=True)
@@ -185,6 +186,7 @@ def _generation(
     root: Path,
     files: list[tuple[Source, Path]],
     mapping: Mapping,
+    *,
     parts: int,
     progress: Progress | None,
 ) -> dict[str, Any]:
