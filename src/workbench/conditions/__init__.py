@@ -27,8 +27,9 @@ from typing import Self
 
 import polars as pl
 
+from workbench.conditions.certain import outcomes
 from workbench.conditions.compiled import DTYPES, expression_of
-from workbench.conditions.nodes import ColumnType, Node, Value, columns_in, columns_of
+from workbench.conditions.nodes import ColumnType, Constant, Node, Value, columns_in, columns_of
 from workbench.conditions.parse import FUNCTIONS, parse
 from workbench.conditions.plain import value_of
 from workbench.errors import ParameterError, did_you_mean, problem
@@ -139,7 +140,8 @@ def check(text: str, columns: Mapping[str, ColumnType], *, where: str) -> Condit
         where: The file and key that it came from, named in every error.
 
     Raises:
-        ParameterError: The text breaks a rule; the error names the part, the rule and the place.
+        ParameterError: The text breaks a rule, or is certain to be true for no row or for every
+            row and is not written as FALSE or TRUE. The error names part, rule and place.
 
     >>> check("visits > 2", {"visits": "number"}, where="offer.yaml: audience").columns
     frozenset({'visits'})
@@ -150,9 +152,18 @@ def check(text: str, columns: Mapping[str, ColumnType], *, where: str) -> Condit
     """
     node = parse(text, columns, where=where)
     if node.type != "boolean":
+        kind = "always NULL" if node.type == "null" else f"a {node.type}"
         raise ParameterError(
-            problem("condition", text, f"must be true or false, is a {node.type}", where=where)
+            problem("condition", text, f"must be true or false, is {kind}", where=where)
         )
+    possible = outcomes(node)
+    plain = isinstance(node, Constant)
+    if True not in possible and not plain:
+        rule = "is never true, whatever the row; write FALSE if that is meant"
+        raise ParameterError(problem("condition", text, rule, where=where))
+    if possible == {True} and not plain:
+        rule = "is always true, whatever the row; write TRUE if that is meant"
+        raise ParameterError(problem("condition", text, rule, where=where))
     return Condition(text=text.strip(), type="boolean", columns=columns_of(node), node=node)
 
 

@@ -200,7 +200,7 @@ class _Reader:
         if set(gap) <= _BLANKS:
             return
         self._check_letters(gap)
-        self.refuse(gap.strip(), "is a comment, which is not allowed", " (-- begins one)")
+        self.refuse(gap.strip(), "is a comment, which is not allowed; two dashes begin one")
 
     def _check_letters(self, piece: str) -> None:
         for letter in piece:
