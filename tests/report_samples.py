@@ -91,7 +91,7 @@ def chart_frames() -> dict[str, pd.DataFrame]:
         ),
         "holdout_check": pd.DataFrame(
             {
-                "purchases_in_calibration": ["0", "1", "2", "3", "4", "5", "6", "7+"],
+                "repeat_purchases": ["0", "1", "2", "3", "4", "5", "6", "7+"],
                 "expected": [0.23, 0.52, 0.81, 1.2, 1.6, 2.1, 2.5, 5.1],
                 "actual": [0.24, 0.49, 0.88, 1.1, 1.7, 1.9, 2.7, 5.6],
                 "customers": [1411, 439, 214, 100, 62, 38, 29, 64],

@@ -71,7 +71,7 @@ def read(notebook: Path, manifest: Mapping[str, Any] | None = None) -> Document:
     """
     try:
         content = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]  # nbformat types a part of itself
-    except (OSError, ValueError, KeyError, AttributeError, nbformat.reader.NotJSONError) as error:
+    except (OSError, ValueError, KeyError, AttributeError, nbformat.ValidationError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(f"{notebook.name} cannot be read as a notebook: {reason[:200]}") from None
     return document(content, manifest or {}, name=notebook.name)

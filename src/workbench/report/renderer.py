@@ -23,11 +23,8 @@ _SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
 _NOTEBOOK_VEGALITE = "5.8"  # the oldest that vl-convert has, next to JupyterLab's 5.6
 
 
-def enable(currency: str = "$") -> None:
+def enable() -> None:
     """Make Altair charts of this process look and be stored as figures of the workbench.
-
-    Args:
-        currency: Sign in front of money on axes.
 
     >>> enable()
     >>> alt.renderers.active
@@ -38,7 +35,7 @@ def enable(currency: str = "$") -> None:
 
     @alt.theme.register(NAME, enable=True)
     def _theme() -> alt.theme.ThemeConfig:
-        return {"config": theme.config(currency)}  # type: ignore[typeddict-item]  # the schema types every key of it
+        return {"config": theme.config()}  # type: ignore[typeddict-item]  # the schema types every key of it
 
 
 def bundle(spec: dict[str, Any], **_options: Any) -> tuple[dict[str, Any], dict[str, Any]]:

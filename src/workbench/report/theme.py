@@ -16,8 +16,9 @@ Scheme = Literal["light", "dark"]
 # In this order, so that two series are blue and orange.
 PALETTE = ("#2f6fd0", "#d9730d", "#0f8a72", "#b0479b", "#7f8891")
 RAMP = ("#dfe9f8", "#b4cdf0", "#7fa9e3", "#4a84d3", "#2a62b3", "#173f80")
+RAMP_DARK_FROM = 0.69  # from here white is easier to read on the ramp than black
 SURFACE: dict[Scheme, str] = {"light": "#ffffff", "dark": "#14171c"}
-NUMBERS = {"decimal": ".", "thousands": ",", "grouping": [3], "minus": "−"}
+NUMBERS = {"decimal": ".", "thousands": ",", "grouping": [3], "currency": ["$", ""], "minus": "−"}
 
 
 class Ink(TypedDict):
@@ -57,14 +58,11 @@ def ink_config(ink: Ink) -> dict[str, Any]:
     }
 
 
-def config(currency: str = "$") -> dict[str, Any]:
+def config() -> dict[str, Any]:
     """Return the Vega-Lite configuration of every figure.
 
-    Args:
-        currency: Sign in front of money, where a number format has a ``$``.
-
-    >>> config("€")["locale"]["number"]["currency"]
-    ['€', '']
+    >>> config()["locale"]["number"]["thousands"]
+    ','
     """
     shape: dict[str, Any] = {
         "background": "transparent",
@@ -90,7 +88,7 @@ def config(currency: str = "$") -> dict[str, Any]:
         "area": {"color": PALETTE[0]},
         "point": {"color": PALETTE[0], "filled": True, "size": 60},
         "range": {"category": list(PALETTE), "heatmap": list(RAMP), "ramp": list(RAMP)},
-        "locale": {"number": {**NUMBERS, "currency": [currency, ""]}},
+        "locale": {"number": NUMBERS},
     }
     return merged(shape, ink_config(NOTEBOOK_INK))
 

@@ -21,7 +21,7 @@ def holdout_check(
     """Return the mean number of holdout purchases, actual and by the model, by past purchases.
 
     Args:
-        frame: One row a group, with columns ``purchases_in_calibration`` (a number, or a text
+        frame: One row a group, with columns ``repeat_purchases`` (a number, or a text
             such as ``7+``), ``expected`` and ``actual`` (mean purchases a customer in the
             holdout) and ``customers``.
         title: What the figure shows or finds.
@@ -29,12 +29,12 @@ def holdout_check(
     Raises:
         InputError: A column is missing or there is no row.
 
-    >>> rows = pd.DataFrame({"purchases_in_calibration": ["0", "1+"], "expected": [0.2, 1.1],
+    >>> rows = pd.DataFrame({"repeat_purchases": ["0", "1+"], "expected": [0.2, 1.1],
     ...                      "actual": [0.25, 1.0], "customers": [90, 10]})
     >>> holdout_check(rows).to_dict()["encoding"]["color"]["scale"]["domain"]
     ['actual', 'model']
     """
-    group = "purchases_in_calibration"
+    group = "repeat_purchases"
     data = frames.ready(frame, "holdout_check", [group, "expected", "actual", "customers"])
     data[group] = data[group].astype(str)
     data["people"] = [text.count(n) for n in data["customers"]]
@@ -124,7 +124,7 @@ def tracking(
 
 
 def clv_distribution(
-    frame: pd.DataFrame, *, title: str = "Customers by expected value"
+    frame: pd.DataFrame, *, title: str = "Customers by expected value", currency: str = "$"
 ) -> alt.Chart:
     """Return a histogram of customer lifetime value from bins that are counted already.
 
@@ -132,6 +132,7 @@ def clv_distribution(
         frame: One row a bin, with columns ``bin_low_cents``, ``bin_high_cents`` and
             ``customers``.
         title: What the figure shows or finds.
+        currency: Sign in front of the money.
 
     Raises:
         InputError: A column is missing or there is no row.
@@ -144,8 +145,11 @@ def clv_distribution(
     data = frames.ready(frame, "clv_distribution", columns)
     data["low"] = data["bin_low_cents"] / frames.CENTS
     data["high"] = data["bin_high_cents"] / frames.CENTS
+    data["bin"] = [
+        text.span(text.money(low, currency), text.money(high, currency))
+        for low, high in zip(data["bin_low_cents"], data["bin_high_cents"], strict=True)
+    ]
     top = frames.top(data, "customers")
-    most = text.span(text.money(top["bin_low_cents"]), text.money(top["bin_high_cents"]))
     figure: alt.Chart = (
         alt.Chart(data)
         .mark_bar(binSpacing=1)
@@ -154,13 +158,12 @@ def clv_distribution(
                 "low:Q",
                 bin="binned",
                 title="expected value of a customer",
-                axis=frames.money_axis(),
+                axis=frames.money_axis(currency),
             ),
             x2="high:Q",
             y=alt.Y("customers:Q", title="customers", axis=frames.count_axis()),
             tooltip=[
-                alt.Tooltip("low:Q", title="from", format="$,.2f"),
-                alt.Tooltip("high:Q", title="to", format="$,.2f"),
+                alt.Tooltip("bin:N", title="expected value"),
                 alt.Tooltip("customers:Q", format=",.0f"),
             ],
         )
@@ -168,7 +171,7 @@ def clv_distribution(
             title=title,
             description=(
                 "Histogram of the expected value of"
-                f" {text.plural(data['customers'].sum(), 'customer')}; the fullest bin is {most}"
+                f" {text.plural(data['customers'].sum(), 'customer')}; the fullest bin is {top['bin']}"
                 f" with {text.count(top['customers'])}."
             ),
             width=frames.WIDTH,
@@ -179,7 +182,10 @@ def clv_distribution(
 
 
 def clv_by_segment(
-    frame: pd.DataFrame, *, title: str = "Mean expected value of a customer, by segment"
+    frame: pd.DataFrame,
+    *,
+    title: str = "Mean expected value of a customer, by segment",
+    currency: str = "$",
 ) -> alt.LayerChart:
     """Return one bar a segment: the mean expected value of its customers.
 
@@ -187,6 +193,7 @@ def clv_by_segment(
         frame: One row a segment, with columns ``segment``, ``customers`` and ``clv_cents`` (mean
             of the segment).
         title: What the figure shows or finds.
+        currency: Sign in front of the money.
 
     Raises:
         InputError: A column is missing or there is no row.
@@ -198,7 +205,7 @@ def clv_by_segment(
     data = frames.ready(frame, "clv_by_segment", ["segment", "customers", "clv_cents"])
     data["value"] = data["clv_cents"] / frames.CENTS
     data["label"] = [
-        f"{text.money(cents)} ({text.plural(n, 'customer')})"
+        f"{text.money(cents, currency)} ({text.plural(n, 'customer')})"
         for cents, n in zip(data["clv_cents"], data["customers"], strict=True)
     ]
     said = text.listing(

@@ -133,13 +133,14 @@ def decisions_over_time(
 
 
 def committed_cost_over_time(
-    frame: pd.DataFrame, *, title: str = "Committed cost a week"
+    frame: pd.DataFrame, *, title: str = "Committed cost a week", currency: str = "$"
 ) -> alt.Chart:
     """Return bars of the cost that decisions of each week committed.
 
     Args:
         frame: One row a week, with columns ``week`` (its first day) and ``committed_cents``.
         title: What the figure shows or finds.
+        currency: Sign in front of the money.
 
     Raises:
         InputError: A column is missing or there is no row.
@@ -152,6 +153,7 @@ def committed_cost_over_time(
     data["week"] = frames.weeks(data["week"])
     place, width = frames.week_bars(data["week"])
     total = float(data["committed_cents"].sum())
+    data["label"] = [text.money(cents, currency) for cents in data["committed_cents"]]
     data["committed"] = data["committed_cents"] / frames.CENTS
     figure: alt.Chart = (
         alt.Chart(data)
@@ -159,17 +161,17 @@ def committed_cost_over_time(
         .encode(
             x=place,
             size=width,
-            y=alt.Y("committed:Q", title="committed cost", axis=frames.money_axis()),
+            y=alt.Y("committed:Q", title="committed cost", axis=frames.money_axis(currency)),
             tooltip=[
                 alt.Tooltip("week:T", format="%-d %b %Y"),
-                alt.Tooltip("committed:Q", title="committed cost", format="$,.2f"),
+                alt.Tooltip("label:N", title="committed cost"),
             ],
         )
         .properties(
             title=title,
             description=(
                 f"Bars of committed cost a week {frames.period(data['week'])};"
-                f" decisions committed {text.money(total)} in all."
+                f" decisions committed {text.money(total, currency)} in all."
             ),
             width=frames.WIDTH,
             height=220,

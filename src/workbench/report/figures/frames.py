@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -84,9 +85,9 @@ def count_axis(ticks: int = 5) -> alt.Axis:
     return alt.Axis(format=",.0f", tickCount=ticks, tickMinStep=1)
 
 
-def money_axis() -> alt.Axis:
-    """Return the axis of amounts that were divided into whole units of money."""
-    return alt.Axis(format="$,.0f")
+def money_axis(currency: str) -> alt.Axis:
+    """Return the axis of amounts that were divided into whole units of a currency."""
+    return alt.Axis(labelExpr=f"{json.dumps(currency)} + format(datum.value, ',.2~f')")
 
 
 def period(values: pd.Series[pd.Timestamp]) -> str:

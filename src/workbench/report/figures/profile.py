@@ -11,7 +11,10 @@ from workbench.report.figures import frames
 
 
 def rfm_heatmap(
-    frame: pd.DataFrame, *, title: str = "Customers by recency and frequency score"
+    frame: pd.DataFrame,
+    *,
+    title: str = "Customers by recency and frequency score",
+    currency: str = "$",
 ) -> alt.LayerChart:
     """Return a grid of recency by frequency score, coloured by customers, with the count in it.
 
@@ -19,6 +22,7 @@ def rfm_heatmap(
         frame: One row a cell, with columns ``recency_score``, ``frequency_score``, ``customers``
             and, on request, ``monetary_cents`` (mean of the cell, for the tooltip).
         title: What the figure shows or finds.
+        currency: Sign in front of the money.
 
     Raises:
         InputError: A column is missing or there is no row.
@@ -35,7 +39,7 @@ def rfm_heatmap(
         alt.Tooltip("label:N", title="customers"),
     ]
     if "monetary_cents" in data.columns:
-        data["money"] = [text.money(cents) for cents in data["monetary_cents"]]
+        data["money"] = [text.money(cents, currency) for cents in data["monetary_cents"]]
         tooltip.append(alt.Tooltip("money:N", title="mean monetary value"))
     base = alt.Chart(data).encode(
         x=alt.X(
@@ -53,12 +57,13 @@ def rfm_heatmap(
     cells = base.mark_rect(cornerRadius=3).encode(
         color=alt.Color("customers:Q", legend=None, scale=alt.Scale(range=list(theme.RAMP)))
     )
-    middle = (float(data["customers"].max()) + float(data["customers"].min())) / 2
+    low, high = float(data["customers"].min()), float(data["customers"].max())
+    dark = low + theme.RAMP_DARK_FROM * (high - low)
     labels = base.mark_text(fontWeight=600).encode(
         text="label:N",
-        color=alt.when(alt.datum.customers > middle)
+        color=alt.when(alt.datum.customers > dark)
         .then(alt.value("#ffffff"))
-        .otherwise(alt.value("#1b2027")),
+        .otherwise(alt.value("#000000")),
     )
     top = frames.top(data, "customers")
     return alt.LayerChart(

@@ -48,7 +48,9 @@
   };
 
   const figures = [...document.querySelectorAll("figure.chart")];
-  const all = () => Promise.all(figures.map(draw)).then(() => { document.body.dataset.figures = "settled"; });
+  const all = () => Promise.all(figures.map(draw)).then(() => {
+    document.body.dataset.figures = dark.matches ? "dark" : "light";
+  });
   let width = document.documentElement.clientWidth;
   let waiting = 0;
   addEventListener("resize", () => {

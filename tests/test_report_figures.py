@@ -1,0 +1,246 @@
+"""Figures and the renderer: every figure is found by import and put through the same laws."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import itertools
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import pytest
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_notebook
+
+from report_samples import chart_frames, chart_spec
+from workbench.errors import InputError, ParameterError
+from workbench.report import figures, key_figures, renderer, theme
+
+FIGURES = sorted(figures.__all__)
+
+# Viénot, Brettel and Mollon's and Machado's matrices differ little; these are Machado's (2009) at
+# full severity, over linear RGB.
+COLOUR_BLIND = {
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.01182, 0.04294, 0.968881],
+    ],
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "tritanopia": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.3039],
+    ],
+}
+
+
+@pytest.fixture(autouse=True)
+def workbench_renderer():
+    renderer.enable()
+
+
+def test_every_public_figure_has_a_sample_frame():
+    public = {name for name, _ in inspect.getmembers(figures, inspect.isfunction)}
+    assert public == set(FIGURES) == set(chart_frames())
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figure_says_what_it_shows_and_draws_in_the_oldest_vegalite(name):
+    spec = chart_spec(name)
+    assert len(spec["description"]) > 20
+    assert spec["title"]
+    forms, metadata = renderer.bundle(spec)
+    assert set(forms) == {renderer.VEGALITE_MIME, renderer.SVG_MIME, "text/plain"}
+    assert forms["text/plain"] == f"Chart: {spec['description']}"
+    assert metadata[renderer.SVG_MIME]["alt"] == spec["description"]
+    assert forms[renderer.SVG_MIME].count("<path") > 3
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figure_is_the_same_bytes_twice(name):
+    first, second = (json.dumps(renderer.bundle(chart_spec(name))) for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figure_leaves_the_frame_as_it_was(name):
+    frame = chart_frames()[name]
+    before = frame.copy(deep=True)
+    getattr(figures, name)(frame)
+    pd.testing.assert_frame_equal(frame, before)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figure_without_a_column_names_it(name):
+    frame = chart_frames()[name]
+    required = frame.columns[0]
+    with pytest.raises(InputError, match=f"{name}: the frame has no column '{required}'"):
+        getattr(figures, name)(frame.drop(columns=required))
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figure_of_an_empty_frame_is_refused(name):
+    with pytest.raises(InputError, match=f"{name}: the frame has no rows"):
+        getattr(figures, name)(chart_frames()[name].iloc[:0])
+
+
+def test_figure_of_a_whole_log_is_refused():
+    frame = pd.DataFrame({"week": ["2017-01-02"] * 5_001, "expected": 1.0, "actual": 1.0})
+    with pytest.raises(InputError, match=r"has 5,001 rows, at most 5,000 are drawn"):
+        figures.tracking(frame)
+
+
+def test_figure_of_weeks_takes_dates_texts_and_zoned_instants_alike():
+    days = ["2017-01-02", "2017-01-09"]
+    rows = {"expected": [1.0, 2.0], "actual": [1, 2]}
+    specs = [
+        figures.tracking(pd.DataFrame({"week": week, **rows})).to_dict()
+        for week in (days, pd.to_datetime(days), pd.to_datetime(days).tz_localize("Europe/Berlin"))
+    ]
+    assert specs[0] == specs[1] == specs[2]
+
+
+def test_funnel_tells_what_was_removed_from_what_went_on():
+    spec = chart_spec("decision_funnel")
+    (rows,) = spec["datasets"].values()
+    assert [row["fate"] for row in rows] == ["went on", "removed", "removed", "removed", "went on"]
+    assert "cap – cap reached 6,044 (removed)" in spec["description"]
+
+
+def test_chart_without_a_description_is_refused_with_what_to_do():
+    chart = alt.Chart(pd.DataFrame({"a": [1]})).mark_bar().encode(x="a")
+    with pytest.raises(InputError, match=r'no description; say what it shows .*description="…"'):
+        renderer.bundle(chart.to_dict())
+    with pytest.raises(InputError, match="no description"):
+        renderer.bundle(chart.properties(description="  ").to_dict())
+
+
+@pytest.mark.slow
+def test_chart_without_a_description_ends_a_notebook_with_an_error():
+    source = (
+        "import altair as alt, pandas as pd\n"
+        "from workbench.report import enable\nenable()\n"
+        "alt.Chart(pd.DataFrame({'a': [1]})).mark_bar()"
+    )
+    notebook = new_notebook(cells=[new_code_cell(source)])
+    NotebookClient(notebook, timeout=120, kernel_name="python3", allow_errors=True).execute()
+    errors = [o for o in notebook.cells[0].outputs if o.output_type == "error"]
+    assert [error.ename for error in errors] == ["InputError"]
+
+
+def test_chart_that_cannot_be_drawn_is_one_line():
+    with pytest.raises(InputError, match="the chart cannot be drawn") as caught:
+        renderer.bundle({"description": "Nothing.", "mark": "no such mark"})
+    assert "\n" not in str(caught.value)
+
+
+def test_picture_of_remote_data_asks_no_server():
+    asked = []
+
+    class Server(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"a\n3\n")
+
+        def log_message(self, *_args):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Server)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        spec = {
+            "data": {"url": f"http://127.0.0.1:{server.server_port}/x.csv"},
+            "mark": "bar",
+            "encoding": {"x": {"field": "a", "type": "quantitative"}},
+        }
+        with contextlib.suppress(InputError):
+            renderer.picture(spec)
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert asked == []
+
+
+def test_money_axis_takes_the_currency_of_the_run():
+    frame = chart_frames()["committed_cost_over_time"]
+    spec = figures.committed_cost_over_time(frame, currency="€").to_dict()
+    assert ">€600<" in renderer.bundle(spec)[0][renderer.SVG_MIME]
+    assert spec["description"].endswith("decisions committed €13,874.01 in all.")
+
+
+@pytest.mark.parametrize("colour", theme.PALETTE)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_marks_stand_out_from_both_surfaces(colour, scheme):
+    assert contrast(colour, theme.SURFACE[scheme]) >= 3
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("part", ["strong", "soft"])
+def test_text_is_legible_on_its_surface(scheme, part):
+    assert contrast(theme.INK[scheme][part], theme.SURFACE[scheme]) >= 4.5
+
+
+@pytest.mark.parametrize("kind", sorted(COLOUR_BLIND))
+def test_first_four_colours_differ_for_a_colour_blind_reader(kind):
+    seen = [np.array(COLOUR_BLIND[kind]) @ linear(colour) for colour in theme.PALETTE[:4]]
+    gaps = [np.linalg.norm(lab(a) - lab(b)) for a, b in itertools.combinations(seen, 2)]
+    assert min(gaps) >= 12
+
+
+def test_count_in_a_cell_of_the_heat_map_is_legible_on_every_shade():
+    steps = [linear(colour) for colour in theme.RAMP]
+    for place in np.linspace(0, 1, 201):
+        # Vega blends the stops of a range in sRGB.
+        whole, part = divmod(place * (len(steps) - 1), 1)
+        here = theme.RAMP[int(whole)]
+        following = theme.RAMP[min(int(whole) + 1, len(steps) - 1)]
+        shade = "#" + "".join(
+            f"{round(int(here[i : i + 2], 16) * (1 - part) + int(following[i : i + 2], 16) * part):02x}"
+            for i in (1, 3, 5)
+        )
+        ink = "#ffffff" if place > theme.RAMP_DARK_FROM else "#000000"
+        assert contrast(ink, shade) >= 4.5, (place, shade)
+
+
+def test_colour_blind_check_catches_red_against_green():
+    seen = [np.array(COLOUR_BLIND["deuteranopia"]) @ linear(c) for c in ("#b3362b", "#5f7a1f")]
+    assert np.linalg.norm(lab(seen[0]) - lab(seen[1])) < 12
+
+
+def test_key_figures_refuse_a_bare_number():
+    with pytest.raises(ParameterError, match=r"customers was 3, must be text; format it"):
+        key_figures({"customers": 3})
+    with pytest.raises(ParameterError, match="must be 1 to 8"):
+        key_figures({})
+
+
+def linear(colour):
+    parts = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    return np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+
+
+def contrast(one, other):
+    """Contrast ratio of WCAG 2.2."""
+    low, high = sorted(float(linear(colour) @ [0.2126, 0.7152, 0.0722]) for colour in (one, other))
+    return (high + 0.05) / (low + 0.05)
+
+
+def lab(rgb):
+    """CIE L*a*b* under D65 of a linear RGB colour."""
+    to_xyz = np.array(
+        [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    )
+    xyz = to_xyz @ np.clip(rgb, 0, 1) / [0.9505, 1, 1.089]
+    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
