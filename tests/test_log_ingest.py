@@ -94,6 +94,11 @@ def test_local_times_and_money_come_out_in_utc_and_whole_cents(tmp_path: Path):
         ("9,sale,1899-12-31T12:00:00,sam,1.00,1", "time_out_of_range", "ts"),
         ("9,sale,9999-12-31T23:59:59,sam,1.00,1", "time_out_of_range", "ts"),
         ("9,sale,2024-02-30,sam,1.00,1", "time_unreadable", "ts"),
+        ("9,sale,262143-01-01T00:00:00,sam,1.00,1", "time", "ts"),
+        ("9,sale,+99999-01-01,sam,1.00,1", "time", "ts"),
+        ("9,sale,-0001-01-01,sam,1.00,1", "time", "ts"),
+        ("9,sale,2024-01-05T25:00:00,sam,1.00,1", "time_unreadable", "ts"),
+        ("9,sale,2024-01-05T08:30:00+99:99,sam,1.00,1", "time_unreadable", "ts"),
         ("9,sale,yesterday,sam,1.00,1", "time_unreadable", "ts"),
         ("9,sale,2024-03-31T02:30:00,sam,1.00,1", "time_not_in_zone", "ts"),
         ("9,sale,,sam,1.00,1", "missing", "ts"),
@@ -258,6 +263,51 @@ def test_typed_columns_of_parquet_follow_the_same_rules(tmp_path: Path):
     log = open_log(tmp_path / "log")
     assert log.to_polars(["amount_cents"])["amount_cents"].to_list() == [500]
     assert apart(log) == [(1, "overflow", "amount_cents")]
+
+
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+def test_typed_times_that_no_calendar_holds_are_kept_apart(tmp_path: Path, unit: str):
+    times = pa.array([2**62, -(2**62), 86_400 * 10 ** {"ms": 3, "us": 6, "ns": 9}[unit]])
+    _parquet(
+        tmp_path / "sales.parquet",
+        id=[1, 2, 3],
+        kind=["sale"] * 3,
+        customer=["sam"] * 3,
+        amount=[1.0] * 3,
+        when=times.cast(pa.timestamp(unit)),
+    )
+    ingest(tmp_path, mapping(PARQUET), tmp_path / "log")
+    log = open_log(tmp_path / "log")
+    if unit == "ns":  # the years 1823 and 2116: the first is before the range of the mapping
+        assert [r for _, r, _ in apart(log)] == ["time_out_of_range"]
+        return
+    assert [r for _, r, _ in apart(log)] == ["time_out_of_range"] * 2
+    assert log.to_polars(["event_id"])["event_id"].to_list() == ["3"]
+
+
+def test_dates_and_dictionary_columns_of_parquet_are_read(tmp_path: Path):
+    days = pa.array([2**31 - 1, 19_727], pa.int32()).cast(pa.date32())
+    kinds = pa.array(["sale", "sale"]).dictionary_encode()
+    _parquet(tmp_path / "sales.parquet", when=days, kind=kinds)
+    ingest(tmp_path, mapping(PARQUET), tmp_path / "log")
+    log = open_log(tmp_path / "log")
+    assert apart(log) == [(1, "time_out_of_range", "")]
+    assert str(log.first_ts) == "2024-01-04 23:00:00+00:00"
+
+
+def test_text_in_utf16_is_an_error(tmp_path: Path):
+    (tmp_path / "sales.csv").write_text(HEADER + GOOD, encoding="utf-16")
+    with pytest.raises(InputError, match="is UTF-16; save it as UTF-8"):
+        ingest(tmp_path, mapping(), tmp_path / "log")
+
+
+def test_what_a_killed_ingestion_left_behind_is_removed(tmp_path: Path):
+    (tmp_path / "log" / "generation-dead").mkdir(parents=True)
+    (tmp_path / "log" / "generation-dead" / "part-00000.parquet").write_bytes(b"half")
+    with pytest.raises(InputError, match="holds no log"):
+        open_log(tmp_path / "log")
+    shop(tmp_path, GOOD)
+    assert not (tmp_path / "log" / "generation-dead").exists()
 
 
 def test_a_truncated_parquet_file_is_an_error(tmp_path: Path):

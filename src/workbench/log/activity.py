@@ -1,4 +1,4 @@
-"""How much happens in a log and when: events a week, purchases an hour. Owns no figure."""
+"""How much a log holds and when it happens: events a week, purchases an hour. Owns no figure."""
 
 from __future__ import annotations
 
@@ -51,6 +51,26 @@ def weekly_events(log: Log) -> pd.DataFrame:
         .sort("type", "week")
         .to_pandas()
     )
+
+
+def table_sizes(log: Log) -> pd.DataFrame:
+    """Count the rows and name the columns of the reference tables that stand beside a log.
+
+    Args:
+        log: A stored log.
+
+    Returns:
+        A row for each table with ``table``, ``rows`` and ``columns``.
+    """
+    tables = {name: log.table(name) for name in log.tables}
+    return pl.DataFrame(
+        {
+            "table": list(tables),
+            "rows": [table.height for table in tables.values()],
+            "columns": [", ".join(table.columns) for table in tables.values()],
+        },
+        schema={"table": pl.String, "rows": pl.Int64, "columns": pl.String},
+    ).to_pandas()
 
 
 def hourly_share(log: Log, event_type: str = "purchase") -> pd.DataFrame:

@@ -32,6 +32,9 @@ SUFFIXES = (".gz", ".xz", ".zst")
 _BLOCK_BYTES = 16 << 20
 _MOST_RECORD_BYTES = 64 << 20
 _BATCH_ROWS = 1 << 18
+_FIRST_DAY = -719_162  # 0001-01-01, in days since 1970
+_LAST_DAY = 2_932_896  # 9999-12-31
+_DAY = {"ms": 86_400_000, "us": 86_400_000_000}  # nanoseconds reach the years 1677 to 2262 only
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,9 +294,38 @@ def _parquet_batches(
         raise InputError(f"{path} holds no records")
     for batch in file.iter_batches(batch_size=batch_rows):
         frame = cast("pl.DataFrame", pl.from_arrow(pa.Table.from_batches([batch])))
+        frame = frame.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
         lines = pl.int_range(done + 1, done + frame.height + 1, dtype=pl.Int64, eager=True)
         done += frame.height
-        yield Batch(frame, lines, None, no_bad_records(), done / rows)
+        frame, lines, bad = _without_impossible_times(frame, lines)
+        yield Batch(frame, lines, None, bad, done / rows)
+
+
+def _without_impossible_times(
+    frame: pl.DataFrame, lines: pl.Series
+) -> tuple[pl.DataFrame, pl.Series, pl.DataFrame]:
+    """Set records apart with a time outside the years 1 to 9999, which cannot even be shown."""
+    bad = pl.Series("bad", [False]).new_from_index(0, frame.height)
+    physical = {}
+    for name, dtype in frame.schema.items():
+        a_day = _DAY.get(dtype.time_unit) if isinstance(dtype, pl.Datetime) else 1
+        if not isinstance(dtype, pl.Datetime | pl.Date) or a_day is None:
+            continue
+        physical[name] = frame[name].to_physical()
+        outside = ~physical[name].is_between(_FIRST_DAY * a_day, (_LAST_DAY + 1) * a_day - 1)
+        bad |= outside.fill_null(value=False)
+    if not bad.any():
+        return frame, lines, no_bad_records()
+    shown = frame.with_columns(**physical).filter(bad)
+    records = Batch(shown, lines.filter(bad), None).records()
+    detail = "has a time outside the years 1 to 9999"
+    apart = pl.DataFrame({"line": lines.filter(bad), "raw": records}).select(
+        "line",
+        pl.lit("time_out_of_range").alias("reason"),
+        pl.lit(detail).alias("detail"),
+        "raw",
+    )
+    return frame.filter(~bad), lines.filter(~bad), apart
 
 
 def check_columns(path: Path, names: list[str], columns: dict[str, bool]) -> None:

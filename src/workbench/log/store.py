@@ -187,17 +187,13 @@ class LogWriter:
             for paths in self._spills
             for path in paths
         ]
-        types = self._books["type"].values
-        events = (
-            pl.concat(found)
-            .sort("ordinal")
-            .with_columns(
-                first=pl.col("ordinal").first().over("event_id"),
-                same=pl.col("content") == pl.col("content").first().over("event_id"),
-                type=types.gather(pl.concat(found).sort("ordinal")["type"].cast(pl.UInt32)),
-            )
-            .filter(pl.col("ordinal") != pl.col("first"))
-        )
+        events = pl.concat(found).sort("ordinal")
+        types = self._books["type"].values.gather(events["type"].cast(pl.UInt32))
+        events = events.with_columns(
+            types.alias("type"),
+            first=pl.col("ordinal").first().over("event_id"),
+            same=pl.col("content") == pl.col("content").first().over("event_id"),
+        ).filter(pl.col("ordinal") != pl.col("first"))
         names = ["ordinal", "type", "event_id"]
         return Apart(
             events.filter("same").select(names), events.filter(~pl.col("same")).select(names)
