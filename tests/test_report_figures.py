@@ -109,6 +109,13 @@ def test_figure_of_weeks_takes_dates_texts_and_zoned_instants_alike():
     assert specs[0] == specs[1] == specs[2]
 
 
+def test_decisions_with_more_outcomes_than_colours_are_charts_of_their_own():
+    outcomes = ["offered", "held out", "cap", "cooldown", "suppressed", "no consent"]
+    frame = pd.DataFrame({"week": "2017-01-02", "outcome": outcomes, "decisions": range(1, 7)})
+    assert "facet" in figures.decisions_over_time(frame).to_dict()
+    assert "facet" not in figures.decisions_over_time(frame.iloc[:5]).to_dict()
+
+
 def test_funnel_tells_what_was_removed_from_what_went_on():
     spec = chart_spec("decision_funnel")
     (rows,) = spec["datasets"].values()

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from workbench.report import figures
+from workbench.report.answer import Answer, answer
 from workbench.report.cards import KeyFigures, key_figures
 from workbench.report.lint import check_page
 from workbench.report.pages import export_index, export_page
 from workbench.report.renderer import enable
 
-__all__ = ["KeyFigures", "check_page", "enable", "export_index", "export_page", "key_figures"]
+__all__ = [
+    "Answer",
+    "KeyFigures",
+    "answer",
+    "check_page",
+    "enable",
+    "export_index",
+    "export_page",
+    "figures",
+    "key_figures",
+]

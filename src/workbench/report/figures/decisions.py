@@ -88,8 +88,10 @@ def refusals_by_reason(
 
 def decisions_over_time(
     frame: pd.DataFrame, *, title: str = "Decisions a week, by outcome"
-) -> alt.Chart:
-    """Return stacked bars of decisions a week, one colour an outcome.
+) -> alt.Chart | alt.FacetChart:
+    """Return stacked bars of decisions a week; with more than five outcomes, a chart for each.
+
+    Five colours can be told apart, also by a colour-blind reader; more cannot.
 
     Args:
         frame: One row a week and outcome, with columns ``week`` (its first day), ``outcome`` and
@@ -105,9 +107,17 @@ def decisions_over_time(
     """
     data = frames.ready(frame, "decisions_over_time", ["week", "outcome", "decisions"])
     data["week"] = frames.weeks(data["week"])
+    totals = frames.totals(data, "outcome", "decisions")
+    said = f"of decisions a week {frames.period(data['week'])}: {frames.told(totals)}."
+    if len(totals) > len(theme.PALETTE):
+        return frames.small_multiples(
+            data,
+            kind="outcome",
+            value="decisions",
+            title=title,
+            description=f"One chart an outcome {said}",
+        )
     place, width = frames.week_bars(data["week"])
-    totals = data.groupby("outcome")["decisions"].sum().sort_values(ascending=False)
-    said = text.listing([f"{kind} {text.count(n)}" for kind, n in totals.items()])
     figure: alt.Chart = (
         alt.Chart(data)
         .mark_bar()
@@ -115,7 +125,7 @@ def decisions_over_time(
             x=place,
             size=width,
             y=alt.Y("decisions:Q", title="decisions", axis=frames.count_axis()),
-            color=alt.Color("outcome:N", sort=list(totals.index)),
+            color=alt.Color("outcome:N", sort=list(totals)),
             tooltip=[
                 alt.Tooltip("week:T", format="%-d %b %Y"),
                 alt.Tooltip("outcome:N"),
@@ -124,7 +134,7 @@ def decisions_over_time(
         )
         .properties(
             title=title,
-            description=f"Stacked bars of decisions a week {frames.period(data['week'])}: {said}.",
+            description=f"Stacked bars {said}",
             width=frames.WIDTH,
             height=260,
         )

@@ -15,6 +15,7 @@ from workbench.errors import InputError, did_you_mean
 WIDTH = 640
 CENTS = 100
 _BAR_STEP = 30
+_SMALL_HEIGHT = 78
 _CHARACTER_PX = 7
 _LABEL_GAP_PX = 10
 _NAME_PX = 190
@@ -94,6 +95,60 @@ def period(values: pd.Series[pd.Timestamp]) -> str:
     """Return the first and the last week of a series, for a description."""
     first, last = values.min().date(), values.max().date()
     return f"from the week of {text.day(first)} to that of {text.day(last)}"
+
+
+def totals(frame: pd.DataFrame, kind: str, value: str) -> dict[str, float]:
+    """Return the sum of a value for each kind, the largest first and ties by name."""
+    sums = frame.groupby(kind)[value].sum().reset_index()
+    sums = sums.sort_values([value, kind], ascending=[False, True])
+    return dict(zip(sums[kind].astype(str), sums[value].astype(float), strict=True))
+
+
+def told(sums: dict[str, float]) -> str:
+    """Return kinds with their counts as they are said.
+
+    >>> told({"purchase": 12.0, "refund": 1.0})
+    'purchase 12 and refund 1'
+    """
+    return text.listing([f"{kind} {text.count(n)}" for kind, n in sums.items()])
+
+
+def small_multiples(
+    frame: pd.DataFrame, *, kind: str, value: str, title: str, description: str
+) -> alt.FacetChart:
+    """Return one small chart over weeks for each kind, the largest first, each with its own scale.
+
+    Args:
+        frame: One row a week and kind, with ``week`` as :func:`weeks` gives it.
+        kind: Column with the kind.
+        value: Column with a count.
+        title: Title of the figure.
+        description: What the figure shows, in a sentence.
+    """
+    headers = {name: f"{name} ({text.count(n)})" for name, n in totals(frame, kind, value).items()}
+    data = frame.assign(header=frame[kind].astype(str).map(headers))
+    areas = (
+        alt.Chart(data)
+        .mark_area(line=alt.OverlayMarkDef(strokeWidth=2), opacity=0.35)
+        .encode(
+            x=alt.X("week:T", title="week", axis=week_axis()),
+            y=alt.Y(f"{value}:Q", title=None, axis=count_axis(3)),
+            tooltip=[
+                alt.Tooltip("week:T", format="%-d %b %Y"),
+                alt.Tooltip(f"{kind}:N"),
+                alt.Tooltip(f"{value}:Q", format=",.0f"),
+            ],
+        )
+        .properties(width=WIDTH, height=_SMALL_HEIGHT)
+    )
+    above = alt.Header(labelOrient="top", labelAnchor="start", labelAngle=0, labelPadding=4)
+    row = alt.Row("header:N", title=None, sort=list(headers.values()), header=above)
+    figure: alt.FacetChart = (
+        areas.facet(row=row)
+        .resolve_scale(y="independent")
+        .properties(title=title, description=description)
+    )
+    return figure
 
 
 def labelled_bars(

@@ -28,37 +28,14 @@ def events_per_week(
     """
     data = frames.ready(frame, "events_per_week", ["week", "type", "events"])
     data["week"] = frames.weeks(data["week"])
-    totals = data.groupby("type")["events"].sum().sort_values(ascending=False)
-    data["kind"] = data["type"].map(
-        {kind: f"{kind} ({text.count(n)})" for kind, n in totals.items()}
+    totals = frames.totals(data, "type", "events")
+    return frames.small_multiples(
+        data,
+        kind="type",
+        value="events",
+        title=title,
+        description=f"Events a week {frames.period(data['week'])}. In all: {frames.told(totals)}.",
     )
-    order = [f"{kind} ({text.count(n)})" for kind, n in totals.items()]
-    lines = (
-        alt.Chart(data)
-        .mark_area(line={"strokeWidth": 2}, opacity=0.35)
-        .encode(
-            x=alt.X("week:T", title="week", axis=frames.week_axis()),
-            y=alt.Y("events:Q", title=None, axis=frames.count_axis(3)),
-            tooltip=[
-                alt.Tooltip("week:T", format="%-d %b %Y"),
-                alt.Tooltip("type:N"),
-                alt.Tooltip("events:Q", format=",.0f"),
-            ],
-        )
-        .properties(width=frames.WIDTH, height=78)
-    )
-    kinds = text.listing([f"{kind} {text.count(n)}" for kind, n in totals.items()])
-    figure: alt.FacetChart = (
-        lines.facet(
-            row=alt.Row("kind:N", title=None, sort=order, header=_above()),
-        )
-        .resolve_scale(y="independent")
-        .properties(
-            title=title,
-            description=f"Events a week {frames.period(data['week'])}. In all: {kinds}.",
-        )
-    )
-    return figure
 
 
 def hour_profile(
@@ -105,8 +82,3 @@ def hour_profile(
         height=240,
     )
     return figure
-
-
-def _above() -> alt.Header:
-    """Return the header of a small chart: written above it, from the left."""
-    return alt.Header(labelOrient="top", labelAnchor="start", labelAngle=0, labelPadding=4)
