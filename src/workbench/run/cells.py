@@ -8,13 +8,15 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import nbformat as _nbformat
-
 from workbench.errors import InputError, ParameterError, did_you_mean, problem, shown
 from workbench.files import read_text
 from workbench.params import digest_of
+from workbench.run.imports import quick_imports
 from workbench.run.parameters import NotebookParameters
 from workbench.run.results import RESULT_MIME
+
+with quick_imports():
+    import nbformat as _nbformat
 
 KERNEL = "python3"
 PARAMETERS_TAG = "parameters"

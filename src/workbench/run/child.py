@@ -20,14 +20,17 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Literal, NoReturn
 
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
-from papermill.clientwrap import PapermillNotebookClient
-from papermill.engines import NotebookExecutionManager
-from papermill.iorw import load_notebook_node
-from papermill.parameterize import parameterize_notebook
-
 from workbench.files import write_text
-from workbench.run.cells import nbformat
+from workbench.run.imports import quick_imports
+
+with quick_imports():
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+    from papermill.clientwrap import PapermillNotebookClient
+    from papermill.engines import NotebookExecutionManager
+    from papermill.iorw import load_notebook_node
+    from papermill.parameterize import parameterize_notebook
+
+    from workbench.run.cells import nbformat
 
 Status = Literal["done", "failed", "timeout", "kernel_died", "interrupted"]
 

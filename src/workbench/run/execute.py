@@ -181,6 +181,7 @@ class _Run:
             timeout_s=self.plan.cell_timeout_s,
         )
         self.running[step.notebook] = process
+        self.display.started(step.notebook)
         self.started[step.notebook] = (dt.datetime.now(dt.UTC), key, inputs)
         self.selector.register(process.events, selectors.EVENT_READ)
 

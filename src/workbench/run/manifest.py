@@ -14,10 +14,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-import jsonschema
-
 from workbench.errors import InputError, WorkbenchError
 from workbench.files import write_text
+from workbench.run.imports import quick_imports
+
+with quick_imports():
+    import jsonschema
 
 SCHEMA = 1
 

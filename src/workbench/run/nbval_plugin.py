@@ -21,7 +21,11 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
-from nbval import plugin as nbval  # type: ignore[import-untyped]  # nbval ships no types
+
+from workbench.run.imports import quick_imports
+
+with quick_imports():
+    from nbval import plugin as nbval  # type: ignore[import-untyped]  # nbval ships no types
 
 _Item: Any = pytest.Item
 _File: Any = nbval.IPyNbFile

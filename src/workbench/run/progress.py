@@ -27,6 +27,9 @@ class Display(Protocol):
     def planned(self, notebooks: list[str]) -> None:
         """Tell the notebooks in their order."""
 
+    def started(self, notebook: str) -> None:
+        """Tell that a notebook's process starts."""
+
     def cell(self, notebook: str, cell: int, cells: int) -> None:
         """Tell that a cell starts."""
 
@@ -47,6 +50,9 @@ class Silent:
     """A display that shows nothing."""
 
     def planned(self, notebooks: list[str]) -> None:
+        """Show nothing."""
+
+    def started(self, notebook: str) -> None:
         """Show nothing."""
 
     def cell(self, notebook: str, cell: int, cells: int) -> None:
@@ -76,12 +82,15 @@ class Lines:
     def planned(self, notebooks: list[str]) -> None:
         """Tell the notebooks in their order."""
         self._width = max(len(name) for name in notebooks)
-        self.say(f"{len(notebooks)} notebooks: {', '.join(notebooks)}")
+        self.say(f"in this order: {', '.join(notebooks)}")
+
+    def started(self, notebook: str) -> None:
+        """Start its clock."""
+        self._started[notebook] = time.monotonic()
 
     def cell(self, notebook: str, cell: int, cells: int) -> None:
         """Tell that a cell starts."""
-        began = self._started.setdefault(notebook, time.monotonic())
-        seconds = time.monotonic() - began
+        seconds = time.monotonic() - self._started[notebook]
         self.say(f"{notebook:<{self._width}}  cell {cell}/{cells}  {seconds:.0f} s")
 
     def ended(self, notebook: str, status: str) -> None:
@@ -130,11 +139,14 @@ class Bars:
         for name in notebooks:
             self._tasks[name] = self._progress.add_task(name, start=False, total=1, state="waits")
 
+    def started(self, notebook: str) -> None:
+        """Start its clock."""
+        self._progress.start_task(self._tasks[notebook])
+        self._progress.update(self._tasks[notebook], state="starts")
+
     def cell(self, notebook: str, cell: int, cells: int) -> None:
         """Move a bar to a cell."""
         task = self._tasks[notebook]
-        if cell <= 1:
-            self._progress.start_task(task)
         state = f"cell {cell}/{cells}"
         self._progress.update(task, completed=max(cell - 1, 0), total=cells, state=state)
 

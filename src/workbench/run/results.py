@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from workbench.errors import ParameterError, problem
+from workbench.run.imports import quick_imports
 
 RESULT_MIME = "application/vnd.workbench.result+json"
 _LONGEST_TEXT = 1_000
@@ -48,7 +49,8 @@ def notebook() -> None:
     """
     import pandas as pd  # noqa: PLC0415 - heavy, and only a notebook needs it
 
-    from workbench.report import renderer  # noqa: PLC0415 - same
+    with quick_imports():
+        from workbench.report import renderer  # noqa: PLC0415 - same
 
     renderer.enable()
     for option, value in (
