@@ -288,6 +288,7 @@ def test_an_expression_that_is_always_null_is_refused() -> None:
         ("n % 3 = -1", {"n": -7}, True),
         ("n % -3 = 1", {"n": 7}, True),
         ("n * 1e308 > 0", {"n": 1e308}, None),
+        ("n / 10000 = 0.3263", {"n": 3263}, True),
         ("1 / (1 / n) = 0", {"n": 0}, None),
         ("n > 1", {"n": math.nan}, None),
         ("n < 1", {"n": -math.inf}, None),
@@ -341,7 +342,9 @@ def test_meaning_in_both_engines(text: str, row: dict[str, object], expected: ob
     assert truth(text, **row) is expected
 
 
-NUMBERS = st.sampled_from([None, -0.0, 0.0, 1.0, 2.0, -1.0, 0.5, 2.5, math.nan, math.inf, 1e308])
+NUMBERS = st.sampled_from(
+    [None, -0.0, 0.0, 1.0, 2.0, -1.0, 0.5, 2.5, 49.0, 0.7, math.nan, math.inf, 1e308]
+)
 TEXTS = st.sampled_from([None, "", "a", "A", "b", "a%", "é", "É"])
 BOOLEANS = st.sampled_from([None, True, False])
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -360,7 +363,7 @@ EQUALITY = st.sampled_from(["=", "<>"])
 
 
 def numbers_of(depth: int) -> st.SearchStrategy[str]:
-    leaves = st.sampled_from(["n", "m", "n", "m", "0", "1", "2", "0.5", "-1", "1e308"])
+    leaves = st.sampled_from(["n", "m", "n", "m", "0", "1", "3", "0.1", "-1", "1e308"])
     if depth == 0:
         return leaves
     inner, truths = numbers_of(depth - 1), truths_of(depth - 1)
@@ -645,6 +648,25 @@ def test_a_frame_that_does_not_fit_is_refused() -> None:
 def test_a_row_that_does_not_fit_is_refused(text: str, row: dict[str, object], said: str) -> None:
     with pytest.raises(InputError, match=said):
         check(text, COLUMNS, where=WHERE).evaluate(row)
+
+
+@pytest.mark.parametrize(
+    "text", ["0 = CASE WHEN f THEN 0 END", "s IS NULL AND 'a' = COALESCE(s, 'a')"]
+)
+def test_a_literal_that_is_chosen_for_every_row_fills_every_row(text: str) -> None:
+    frame = pl.DataFrame({"f": [True, True], "s": [None, None]}, schema_overrides={"s": pl.String})
+    found = check(text, COLUMNS, where=WHERE).expression()
+    assert frame.select(found.alias("x"))["x"].to_list() == [True, True]
+    assert frame.lazy().filter(found).collect().height == 2
+
+
+def test_a_quotient_by_a_literal_is_rounded_once() -> None:
+    """Polars multiplies by the reciprocal of a literal: 3263 * 0.0001 is not 0.3263."""
+    frame = pl.DataFrame({"n": range(10_000)})
+    for text in ("n / 10000", "n / (5000 * 2)", "n / (5000 + n - n + 5000)", "ROUND(n / 7, 4)"):
+        expression = check_expression(text, COLUMNS, where=WHERE)
+        column = frame.select(expression.expression().alias("x"))["x"].to_list()
+        assert column == [expression.value({"n": n}) for n in range(10_000)], text
 
 
 def test_nested_arithmetic_does_not_double_the_plan() -> None:

@@ -127,9 +127,7 @@ def bucket_10000_column(seed: str, units: pl.Series) -> pl.Series:
     >>> bucket_10000_column("seed", pl.Series(["a", "b", None])).to_list()
     [505, 2696, None]
     """
-    states = _states(units, start=fnv1a32(seed), suffix="")
-    buckets = _hash_of_decimal(states) % BUCKETS
-    return _with_nulls_of(units, buckets.astype(np.uint16))
+    return _with_nulls_of(units, _buckets(seed, units).astype(np.uint16))
 
 
 def hash_column(seed: str, units: pl.Series, version: HashVersion = 2) -> pl.Series:
@@ -154,7 +152,8 @@ def hash_column(seed: str, units: pl.Series, version: HashVersion = 2) -> pl.Ser
             places = _states(units, start=_OFFSET_BASIS, suffix=seed) % BUCKETS_V1 / BUCKETS_V1
             return _with_nulls_of(units, places)
         case 2:
-            return bucket_10000_column(seed, units).cast(pl.Float64) / BUCKETS
+            # NumPy divides; Polars would multiply by 1/10000, which is another float.
+            return _with_nulls_of(units, _buckets(seed, units) / BUCKETS)
     raise ParameterError(problem("version of the hash", version, "must be 1 or 2"))
 
 
@@ -261,6 +260,11 @@ def _utf8(text: str) -> bytes:
         raise InputError(
             problem("text to hash", text, "must be whole characters, holds half a surrogate pair")
         ) from None
+
+
+def _buckets(seed: str, units: pl.Series) -> npt.NDArray[np.int64]:
+    hashes: npt.NDArray[np.int64] = _hash_of_decimal(_states(units, start=fnv1a32(seed), suffix=""))
+    return hashes % BUCKETS
 
 
 def _states(texts: pl.Series, *, start: int, suffix: str) -> npt.NDArray[np.int64]:

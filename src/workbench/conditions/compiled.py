@@ -28,8 +28,9 @@ from workbench.conditions.nodes import (
     Negative,
     Node,
     Not,
+    columns_of,
 )
-from workbench.conditions.plain import like_pattern
+from workbench.conditions.plain import like_pattern, value_of
 
 INSTANT = pl.Datetime("us", "UTC")
 DTYPES: Mapping[ColumnType, pl.DataType] = {
@@ -53,9 +54,11 @@ def expression_of(  # noqa: C901, PLR0911, PLR0912 - one case for each kind of n
     node: Node,
 ) -> pl.Expr:
     """Return a node as a Polars expression of Float64, String, Boolean or Datetime in UTC."""
+    if not columns_of(node):
+        return pl.lit(value_of(node, {}), dtype=_dtype(node))
     match node:
         case Constant():
-            return _constant(node)
+            return pl.lit(node.value, dtype=_dtype(node))
         case Column():
             return _column(node)
         case Logic():
@@ -95,10 +98,6 @@ def _dtype(node: Node) -> pl.DataType:
     return pl.Null() if node.type == "null" else DTYPES[node.type]
 
 
-def _constant(node: Constant) -> pl.Expr:
-    return pl.lit(node.value, dtype=_dtype(node))
-
-
 def _column(node: Column) -> pl.Expr:
     column = pl.col(node.name).cast(DTYPES[node.type])
     return _finite(column) if node.type == "number" else column
@@ -120,6 +119,11 @@ def _truncated(x: pl.Expr) -> pl.Expr:
     return pl.when(x < 0).then(x.ceil()).otherwise(x.floor())
 
 
+def _divided(a: pl.Expr, b: pl.Expr) -> pl.Expr:
+    """Return a quotient rounded once: beside a bare literal Polars multiplies by its reciprocal."""
+    return _let(pl.field("x") / pl.field("y"), x=a, y=b)
+
+
 def _balanced(join: Callable[[pl.Expr, pl.Expr], pl.Expr], parts: list[pl.Expr]) -> pl.Expr:
     """Join parts as a tree whose depth is the logarithm of their number."""
     while len(parts) > 1:
@@ -138,7 +142,7 @@ def _arithmetic(node: Arithmetic) -> pl.Expr:
         case "*":
             return _finite(a * b)
         case "/":
-            return _finite(a / b)
+            return _finite(_divided(a, b))
         case "%":
             x, y = pl.field("x"), pl.field("y")
             return _finite(_let(x - y * _truncated(x / y), x=a, y=b))
@@ -150,7 +154,7 @@ def _call(  # noqa: PLR0911 - one case for each function
     first = arguments[0]
     match node.function:
         case "COALESCE":
-            return pl.coalesce(arguments)
+            return _every_row(pl.coalesce(arguments), node)
         case "LEAST":
             return pl.min_horizontal(arguments)
         case "GREATEST":
@@ -173,11 +177,17 @@ def _rounded(number: pl.Expr, digits: int) -> pl.Expr:
     scaled = number * 10.0**digits
     with_whole = _let(pl.struct(x, _truncated(x).alias("whole")), x=scaled)
     rounded = with_whole.struct.with_fields((whole + away).alias("whole")).struct.field("whole")
-    return _finite(rounded / 10.0**digits)
+    return _finite(_divided(rounded, pl.lit(10.0**digits)))
 
 
 def _case(node: Case) -> pl.Expr:
     result = expression_of(node.otherwise)
     for when, then in reversed(node.branches):
         result = pl.when(expression_of(when)).then(expression_of(then)).otherwise(result)
-    return result
+    return _every_row(result, node)
+
+
+def _every_row(chosen: pl.Expr, node: Node) -> pl.Expr:
+    """Return one value a row: Polars keeps a single one where each row chose the same literal."""
+    rows = pl.col(min(columns_of(node)))
+    return _let(pl.field("chosen"), chosen=chosen, rows=rows)
