@@ -67,7 +67,7 @@ def config() -> dict[str, Any]:
     shape: dict[str, Any] = {
         "background": "transparent",
         "font": "sans-serif",
-        "view": {"continuousWidth": 640, "continuousHeight": 300, "stroke": None},
+        "view": {"continuousWidth": 600, "continuousHeight": 300, "stroke": None},
         "title": {"anchor": "start", "fontSize": 15, "fontWeight": 600, "offset": 14},
         "axis": {
             "labelFontSize": 12,

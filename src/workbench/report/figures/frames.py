@@ -12,7 +12,7 @@ import pandas as pd
 from workbench import text
 from workbench.errors import InputError, did_you_mean
 
-WIDTH = 640
+WIDTH = 600
 CENTS = 100
 _BAR_STEP = 30
 _SMALL_HEIGHT = 78
