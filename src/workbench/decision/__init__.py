@@ -6,7 +6,16 @@ It reads no clock, no random source and no environment, and has no loop over a l
 from workbench.decision.core import SPEC_VERSION
 from workbench.decision.features import FEATURES, Feature
 from workbench.decision.load import load_programmes
+from workbench.decision.overview import programme_table
 from workbench.decision.programme import Programme
 from workbench.decision.state import CoreState
 
-__all__ = ["FEATURES", "SPEC_VERSION", "CoreState", "Feature", "Programme", "load_programmes"]
+__all__ = [
+    "FEATURES",
+    "SPEC_VERSION",
+    "CoreState",
+    "Feature",
+    "Programme",
+    "load_programmes",
+    "programme_table",
+]

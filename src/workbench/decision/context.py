@@ -52,7 +52,7 @@ COLUMNS: Mapping[str, ColumnType] = MappingProxyType(
 def local_day(instant: pl.Expr, zone: str) -> pl.Expr:
     """Return the calendar day of instants in a zone, as whole days since 1970 (Int32).
 
-    >>> frame = pl.DataFrame({"ts": ["2024-01-01T03:00:00Z"]}).with_columns(pl.col("ts").str.to_datetime())
+    >>> frame = pl.DataFrame({"ts": pl.Series(["2024-01-01T03:00:00Z"]).str.to_datetime()})
     >>> frame.select(local_day(pl.col("ts"), "America/New_York")).item()
     19722
     """
@@ -62,7 +62,7 @@ def local_day(instant: pl.Expr, zone: str) -> pl.Expr:
 def local_time(name: str, zone: str) -> pl.Expr:
     """Return one of :data:`LOCAL_TIME_COLUMNS` from the column ``ts``.
 
-    >>> frame = pl.DataFrame({"ts": ["2024-01-01T12:00:00Z"]}).with_columns(pl.col("ts").str.to_datetime())
+    >>> frame = pl.DataFrame({"ts": pl.Series(["2024-01-01T12:00:00Z"]).str.to_datetime()})
     >>> frame.select(local_time("daypart", "UTC"), local_time("weekday", "UTC")).row(0)
     ('lunch', 'monday')
     """

@@ -1,8 +1,28 @@
 """What drives the core: a log, or one event at a time. Owns no rule of any kind."""
 
 from workbench.replay.decision_log import load_state
+from workbench.replay.log_replay import replay
 from workbench.replay.one_event import DecisionCore
-from workbench.replay.replay import replay
+from workbench.replay.reach import Reach, reach_by
 from workbench.replay.result import Replay
+from workbench.replay.stored import open_replay
+from workbench.replay.views import (
+    funnel_rows,
+    refusals,
+    weekly_committed_cost,
+    weekly_decisions,
+)
 
-__all__ = ["DecisionCore", "Replay", "load_state", "replay"]
+__all__ = [
+    "DecisionCore",
+    "Reach",
+    "Replay",
+    "funnel_rows",
+    "load_state",
+    "open_replay",
+    "reach_by",
+    "refusals",
+    "replay",
+    "weekly_committed_cost",
+    "weekly_decisions",
+]

@@ -1,0 +1,28 @@
+"""A stored decision log, opened again as the replay that wrote it. Decides nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from workbench.replay.decision_log import load_state, read_manifest
+from workbench.replay.result import Replay, replay_result
+
+
+def open_replay(folder: str | Path) -> Replay:
+    """Open the decision log that a replay stored in a folder.
+
+    Args:
+        folder: The ``out`` of :func:`workbench.replay`.
+
+    Returns:
+        The same decisions, funnel, sentence and state that the replay returned.
+
+    Raises:
+        InputError: The folder holds no decision log, or a part of it is missing or cut short.
+    """
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    paths = tuple(folder / part["file"] for part in manifest["parts"])
+    return replay_result(
+        manifest["summary"], load_state(folder), (), paths, digest=manifest["digest"]
+    )
