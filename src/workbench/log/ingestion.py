@@ -16,12 +16,12 @@ from typing import Any
 import polars as pl
 
 from workbench.errors import InputError, ParameterError, WorkbenchError, problem
-from workbench.files import file_digest, locked
+from workbench.files import file_digest, locked, whole_file
 from workbench.log.events import Checked, EventMaker
 from workbench.log.log import open_log, read_manifest
 from workbench.log.mapping import Mapping, Source, load_mapping
 from workbench.log.report import IngestReport
-from workbench.log.schema import SCHEMA_VERSION
+from workbench.log.schema import QUARANTINE, SCHEMA_VERSION
 from workbench.log.sources import Batch, find_files, find_root, parquet_rows, read_batches
 from workbench.log.store import (
     Apart,
@@ -65,6 +65,12 @@ def ingest(
         ParameterError: The mapping breaks a rule.
         InputError: A source is missing, unreadable, cut short, or lacks a column.
         LockedError: Another process writes the same log.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     report = ingest("cdnow_sample", "cdnow_sample", folder)
+    >>> report.text
+    '6,919 source rows = 6,919 accepted + 0 duplicates + 0 quarantined. The log holds 6,919 events of 2,357 persons.'
     """
     if not 1 <= parts <= _MOST_PARTS:
         raise ParameterError(problem("parts", parts, f"must be 1 to {_MOST_PARTS}"))
@@ -378,17 +384,15 @@ class _Quarantine:
 
     def finish(self) -> dict[str, Any]:
         path = self._folder / "quarantine.parquet"
-        rows = (
-            pl.concat([pl.read_ipc(p) for p in self._pieces])
-            if self._pieces
-            else pl.DataFrame(schema=dict.fromkeys(QUARANTINE, pl.String) | {"line": pl.Int64})
-        )
+        if not self._pieces:
+            nothing = pl.DataFrame(schema=QUARANTINE)
+            return write_table(nothing, path)
+        with whole_file(path) as temporary:
+            pl.concat([pl.scan_ipc(p) for p in self._pieces]).sink_parquet(temporary)
         for piece in self._pieces:
             piece.unlink()
-        return write_table(rows, path)
-
-
-QUARANTINE = ("source", "file", "line", "reason", "column", "detail", "raw")
+        rows = pl.scan_parquet(path).select(pl.len()).collect().item()
+        return {"file": path.name, "rows": rows, "bytes": path.stat().st_size}
 
 
 class _Total:

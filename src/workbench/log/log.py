@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from workbench.errors import InputError, ParameterError, did_you_mean, problem
-from workbench.log.schema import SCHEMA_VERSION, Column, columns_with
+from workbench.log.schema import QUARANTINE, SCHEMA_VERSION, Column, columns_with
 from workbench.log.store import MANIFEST
 
 if TYPE_CHECKING:
@@ -94,9 +94,8 @@ class Log:
     def quarantine(self) -> pl.DataFrame:
         """Return the source rows that were set apart: place, reason, column, detail, record."""
         entry = self._manifest.get("quarantine")
-        names = ("source", "file", "line", "reason", "column", "detail", "raw")
         if not entry:
-            return pl.DataFrame(schema=dict.fromkeys(names, pl.String) | {"line": pl.Int64})
+            return pl.DataFrame(schema=QUARANTINE)
         return pl.read_parquet(self._folder / entry["file"])
 
     def codes(self, column: str) -> pl.Series:
@@ -231,6 +230,11 @@ def open_log(path: str | Path) -> Log:
     Raises:
         InputError: The folder holds no log, its schema version is not known here, or a part is
             missing, cut short or not what the manifest says.
+
+    >>> open_log("no/such/folder")
+    Traceback (most recent call last):
+    ...
+    workbench.errors.InputError: no/such/folder holds no log (manifest.json is missing); make one with workbench ingest
     """
     folder = Path(path)
     manifest = read_manifest(folder)

@@ -100,6 +100,17 @@ CONTRACT: tuple[Column, ...] = (
 )
 """The columns of every log, in stored order; a mapping may add typed columns after them."""
 
+QUARANTINE: dict[str, pl.DataType] = {
+    "source": pl.String(),
+    "file": pl.String(),
+    "line": pl.Int64(),
+    "reason": pl.String(),
+    "column": pl.String(),
+    "detail": pl.String(),
+    "raw": pl.String(),
+}
+"""Columns of the quarantine: place, stable reason code, column of the log, sentence, source record."""
+
 CONTRACT_NAMES = frozenset(name for column in CONTRACT for name in (column.stored, column.decoded))
 
 

@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 
 from workbench.errors import InputError, ParameterError, did_you_mean, problem
 from workbench.log.mapping import FileFormat, Package
-from workbench.log.text_records import Bad, CsvRecords, JsonRecords, no_bad_records
+from workbench.log.text_records import CsvRecords, JsonRecords, check_columns, no_bad_records
 
 SUFFIXES = (".gz", ".xz", ".zst")
 _BLOCK_BYTES = 16 << 20
@@ -328,20 +328,6 @@ def _without_impossible_times(
     return frame.filter(~bad), lines.filter(~bad), apart
 
 
-def check_columns(path: Path, names: list[str], columns: dict[str, bool]) -> None:
-    """Refuse a file that names a column twice or lacks one.
-
-    Raises:
-        InputError: As said.
-    """
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f"{path} names the column {name!r} twice")
-    for name, required in columns.items():
-        if required and name not in names and name.split(".")[0] not in names:
-            raise InputError(f"{path} has no column {name!r}{did_you_mean(name, names)}")
-
-
 def _json_able(frame: pl.DataFrame) -> list[pl.Expr]:
     """Write what JSON has no form for (times, NaN) as text."""
     return [
@@ -352,4 +338,4 @@ def _json_able(frame: pl.DataFrame) -> list[pl.Expr]:
     ]
 
 
-__all__ = ["Bad", "Batch", "find_files", "find_root", "parquet_rows", "read_batches"]
+__all__ = ["Batch", "find_files", "find_root", "parquet_rows", "read_batches"]

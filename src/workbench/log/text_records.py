@@ -30,6 +30,20 @@ def no_bad_records() -> pl.DataFrame:
     return pl.DataFrame(schema=_BAD_SCHEMA)
 
 
+def check_columns(path: Path, names: list[str], columns: dict[str, bool]) -> None:
+    """Refuse a file that names a column twice or lacks one.
+
+    Raises:
+        InputError: As said.
+    """
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"{path} names the column {name!r} twice")
+    for name, required in columns.items():
+        if required and name not in names and name.split(".")[0] not in names:
+            raise InputError(f"{path} has no column {name!r}{did_you_mean(name, names)}")
+
+
 class Taker(Protocol):
     """What takes the blocks of one file apart."""
 
@@ -73,7 +87,7 @@ class CsvRecords:
         self._header = wanted.header
         self._columns = columns
         if not self._header:
-            self._check(self._names)
+            check_columns(self._path, self._names, self._columns)
 
     def take(self, block: bytes, line: int) -> Taken:
         """Take apart a block; fields in quotes go the slower way."""
@@ -177,12 +191,7 @@ class CsvRecords:
             )
         if not self._names:
             self._names = found
-        self._check(self._names)
-
-    def _check(self, names: list[str]) -> None:
-        from workbench.log.sources import check_columns  # noqa: PLC0415 - sources stands above
-
-        check_columns(self._path, names, self._columns)
+        check_columns(self._path, self._names, self._columns)
 
 
 def _written(row: list[str], separator: str) -> str:
