@@ -176,10 +176,10 @@ def test_gate_of_the_published_fit_passes_with_its_values(published_fit):
 
 def test_actual_repeat_purchases_by_week_as_published(weeks):
     table = track(fit_clv(weeks, spend=None), weeks).table
-    rows = table[table["week"].between(20, 25)]
+    rows = table[table["number"].between(20, 25)]
     assert rows["actual_cumulative"].to_list() == [1359, 1414, 1484, 1517, 1573, 1672]
     assert rows["actual"].to_list() == [73, 55, 70, 33, 56, 99]
-    assert table["held_out"].to_list() == [week > 39 for week in table["week"]]
+    assert table["held_out"].to_list() == [week > 39 for week in table["number"]]
 
 
 def test_tracking_expects_what_the_mean_of_new_customers_says(weeks):
@@ -215,7 +215,7 @@ def test_holdout_is_underpredicted_by_an_eighth_and_the_gate_says_how_much(weeks
     assert check.ratio == pytest.approx(0.879, abs=0.002)
     assert check.gate.passed
     assert check.table["customers"].sum() == 2357
-    means = check.table["customers"] * check.table["mean_actual"]
+    means = check.table["customers"] * check.table["actual"]
     assert means.sum() == pytest.approx(1882)
     assert "the model expected 1,653 (−12.1%)" in check.text
 

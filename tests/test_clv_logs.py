@@ -77,9 +77,9 @@ def test_cdnow_profile_counts_what_the_published_files_count(cdnow):
 def test_cdnow_segments_hold_each_person_once(cdnow):
     scores = rfm_scores(profile(cdnow, as_of="1997-10-01"))
     found = segment(scores, load_segments(ROOT / "params" / "segments" / "grocery.yaml"))
-    assert found.table["persons"].sum() == 2357
+    assert found.table["customers"].sum() == 2357
     assert found.table["share_of_spend"].sum() == pytest.approx(1)
-    assert scores.table["persons"].sum() == 2357
+    assert scores.table["customers"].sum() == 2357
 
 
 def test_complete_journey_holdout_is_met_within_the_gate(journey):
@@ -95,7 +95,7 @@ def test_complete_journey_holdout_is_met_within_the_gate(journey):
 
 def test_complete_journey_tracking_stays_near_the_purchases(journey):
     table = tracking(fit_clv(journey, spend=None)).table
-    later = table[table["week"] >= 20]
+    later = table[table["number"] >= 20]
     gap = (later["expected_cumulative"] / later["actual_cumulative"] - 1).abs()
     assert gap.max() < 0.1
 

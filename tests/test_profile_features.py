@@ -127,11 +127,11 @@ def test_person_without_a_purchase_is_a_prospect_with_nulls_and_not_zeros():
 
 def test_table_has_each_stage_and_text_the_counts():
     found = profile(log_of(ANN + BOB), as_of="2024-01-21")
-    assert found.table["lifecycle_stage"].to_list() == list(STAGES)
-    assert found.table["persons"].to_list() == [1, 1, 0, 0, 0]
+    assert found.table["stage"].to_list() == list(STAGES)
+    assert found.table["customers"].to_list() == [1, 1, 0, 0, 0]
     assert found.table["share_of_spend"].to_list()[1] == 1.0
     assert found.text == (
-        "2 persons known at 2024-01-21 00:00 UTC: 1 prospect (50.0%) and 1 new (50.0%)."
+        "2 customers known at 2024-01-21 00:00 UTC: 1 prospect (50.0%) and 1 new (50.0%)."
     )
 
 

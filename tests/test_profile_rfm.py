@@ -71,17 +71,17 @@ def test_fewer_persons_than_bins_are_spread_evenly():
 def test_person_without_a_purchase_has_no_score_and_is_counted():
     found = rfm_scores(people(("a", 9, 1, 1), ("b", None, 0, None)), bins=3)
     assert found.frame["rfm_total"].to_list() == [6, None]
-    assert "1 person scored" in found.text
-    assert "1 person without a purchase not scored" in found.text
+    assert "1 customer scored" in found.text
+    assert "1 customer without a purchase not scored" in found.text
 
 
 def test_table_has_counts_and_shares_by_total():
     rows = [("a", 1, 9, 700), ("b", 9, 1, 100), ("c", 9, 1, 200)]
     found = rfm_scores(people(*rows), edges={"recency": [5], "frequency": [5], "monetary": [500]})
     assert found.table["rfm_total"].to_list() == [6, 3]
-    assert found.table["persons"].to_list() == [1, 2]
+    assert found.table["customers"].to_list() == [1, 2]
     assert found.table["share_of_spend"].to_list() == pytest.approx([0.7, 0.3])
-    assert "the highest total, 6 of 6, has 1 person (33.3%) with 70.0% of the spend" in found.text
+    assert "the highest total, 6 of 6, has 1 customer (33.3%) with 70.0% of the spend" in found.text
 
 
 def test_pandas_and_lazy_frames_score_alike():

@@ -43,29 +43,29 @@ def test_first_segment_that_holds_is_the_person_s(tmp_path):
     found = segment(PEOPLE, load_segments(write(tmp_path, TWO.format(match="first"))))
     assert found.frame["segment"].to_list() == ["often", "often", "away", "other"]
     assert found.table["segment"].to_list() == ["often", "away", "other"]
-    assert found.table["persons"].to_list() == [2, 1, 1]
+    assert found.table["customers"].to_list() == [2, 1, 1]
     assert found.table["share_of_spend"].to_list()[:2] == [0.9, 0.1]
-    assert found.text == "The largest of 3 segments is often with 2 of 4 persons (50.0%)."
+    assert found.text == "The largest of 3 segments is often with 2 of 4 customers (50.0%)."
 
 
 def test_overlapping_segments_count_a_person_in_each(tmp_path):
     found = segment(PEOPLE, load_segments(write(tmp_path, TWO.format(match="all"))))
     assert found.frame["segments"].to_list() == [["often"], ["often", "away"], ["away"], ["other"]]
-    assert found.table["persons"].to_list() == [2, 2, 1]
+    assert found.table["customers"].to_list() == [2, 2, 1]
 
 
 def test_null_is_never_a_yes(tmp_path):
     content = "segments:\n  - {name: near, when: NOT (recency_days > 30)}\n"
     found = segment(PEOPLE, load_segments(write(tmp_path, content)))
     assert found.frame["segment"].to_list() == ["near", None, None, None]
-    assert "3 persons in none" in found.text
+    assert "3 customers in none" in found.text
 
 
 def test_empty_segment_is_reported_and_not_silent(tmp_path):
     content = "default: rest\nsegments:\n  - {name: giants, when: purchases > 1000}\n"
     found = segment(PEOPLE, load_segments(write(tmp_path, content)))
     assert found.empty == ("giants",)
-    assert found.table["persons"].to_list() == [0, 4]
+    assert found.table["customers"].to_list() == [0, 4]
     assert found.text.endswith("Nobody is in giants.")
 
 

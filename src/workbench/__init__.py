@@ -1,1 +1,127 @@
-"""The workbench for event-triggered offers."""
+"""The workbench for event-triggered offers: the public names, each loaded when it is first used.
+
+>>> import workbench as wb
+>>> "open_log" in dir(wb)
+True
+>>> wb.opne_log
+Traceback (most recent call last):
+...
+AttributeError: workbench has no 'opne_log' — did you mean 'open_log'?
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from workbench.errors import did_you_mean
+
+if TYPE_CHECKING:
+    from workbench import report, text
+    from workbench.clv import fit_clv, holdout_check, rfm_summary, tracking, value_by, value_spread
+    from workbench.decision import load_programmes, programme_table
+    from workbench.log import hourly_share, ingest, open_log, table_sizes, weekly_events
+    from workbench.profile import load_segments, profile, rfm_grid, rfm_scores, segment
+    from workbench.replay import (
+        DecisionCore,
+        funnel_rows,
+        open_replay,
+        reach_by,
+        refusals,
+        replay,
+        weekly_committed_cost,
+        weekly_decisions,
+    )
+    from workbench.run import notebook, provenance, read_table, record, save_table
+
+__all__ = [
+    "DecisionCore",
+    "fit_clv",
+    "funnel_rows",
+    "holdout_check",
+    "hourly_share",
+    "ingest",
+    "load_programmes",
+    "load_segments",
+    "notebook",
+    "open_log",
+    "open_replay",
+    "profile",
+    "programme_table",
+    "provenance",
+    "reach_by",
+    "read_table",
+    "record",
+    "refusals",
+    "replay",
+    "report",
+    "rfm_grid",
+    "rfm_scores",
+    "rfm_summary",
+    "save_table",
+    "segment",
+    "table_sizes",
+    "text",
+    "tracking",
+    "value_by",
+    "value_spread",
+    "weekly_committed_cost",
+    "weekly_decisions",
+    "weekly_events",
+]
+
+_OWNERS = {
+    "workbench.clv": (
+        "fit_clv",
+        "holdout_check",
+        "rfm_summary",
+        "tracking",
+        "value_by",
+        "value_spread",
+    ),
+    "workbench.decision": ("load_programmes", "programme_table"),
+    "workbench.log": ("hourly_share", "ingest", "open_log", "table_sizes", "weekly_events"),
+    "workbench.profile": ("load_segments", "profile", "rfm_grid", "rfm_scores", "segment"),
+    "workbench.replay": (
+        "DecisionCore",
+        "funnel_rows",
+        "open_replay",
+        "reach_by",
+        "refusals",
+        "replay",
+        "weekly_committed_cost",
+        "weekly_decisions",
+    ),
+    "workbench.run": ("notebook", "provenance", "read_table", "record", "save_table"),
+}
+_MODULES = ("report", "text")
+_OWNER = {name: owner for owner, names in _OWNERS.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"workbench.{name}")
+    if name not in _OWNER:
+        raise AttributeError(f"workbench has no '{name}'{did_you_mean(name, __all__)}")
+    return getattr(importlib.import_module(_OWNER[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+class _Workbench(ModuleType):
+    """This package: where a function has the name of its own package, the name is the function.
+
+    Importing ``workbench.replay`` would otherwise put the module in the place of
+    ``wb.replay``, and whether ``wb.replay(log, …)`` works would depend on what was imported before.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        own_function = isinstance(value, ModuleType) and _OWNER.get(name) == value.__name__
+        super().__setattr__(name, getattr(value, name) if own_function else value)
+
+
+sys.modules[__name__].__class__ = _Workbench

@@ -152,7 +152,8 @@ def duration(seconds: float | None) -> str:
     if not _present(seconds):
         return MISSING
     if seconds < 0:
-        return f"−{duration(-seconds)}"
+        text = duration(-seconds)
+        return text if text == "0 ms" else f"−{text}"
     if round(seconds, 3) < 1:
         return f"{seconds * 1000:.0f} ms"
     if round(seconds, 1) < _MINUTE_S:
@@ -261,6 +262,15 @@ def sentence(text: str) -> str:
     """
     text = text.strip()
     return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else ""
+
+
+def words(name: object) -> str:
+    """Return a name of code as words: ``at_risk`` becomes ``at risk``.
+
+    >>> words("cap_reached")
+    'cap reached'
+    """
+    return str(name).replace("_", " ")
 
 
 def inert(text: str) -> str:

@@ -5,7 +5,9 @@ Takes frames and logs, never a path; draws nothing.
 
 from workbench.clv.fit import ClvFit, fit_clv
 from workbench.clv.gates import Gate, GateLimits
+from workbench.clv.groups import GroupValue, value_by
 from workbench.clv.holdout import HoldoutCheck, Tracking, holdout_check, tracking
+from workbench.clv.spread import value_spread
 from workbench.clv.summary import RfmSummary, as_summary, check_invariants, rfm_summary
 from workbench.clv.value import CustomerValue
 
@@ -14,6 +16,7 @@ __all__ = [
     "CustomerValue",
     "Gate",
     "GateLimits",
+    "GroupValue",
     "HoldoutCheck",
     "RfmSummary",
     "Tracking",
@@ -23,4 +26,6 @@ __all__ = [
     "holdout_check",
     "rfm_summary",
     "tracking",
+    "value_by",
+    "value_spread",
 ]

@@ -50,8 +50,8 @@ class Tracking(text.Result):
     """Expected against actual repeat purchases week by week.
 
     Attributes:
-        table: ``week``, its last day, ``actual`` and ``expected`` in it, both cumulative, and
-            ``held_out`` (the week ends after the observation).
+        table: ``number`` of the week, ``week`` (its first day), ``actual`` and ``expected`` in it,
+            both cumulative, and ``held_out`` (the week ends after the observation).
         ratio: Expected / actual, cumulative, at the last week.
         text: That in a sentence.
     """
@@ -164,11 +164,12 @@ def tracking(
     actual = np.array([int(counts[day < end].sum()) for end in ends])
     if actual[-1] == 0:
         raise InputError(f"{text.NOT_ENOUGH_DATA}: no repeat purchase in {weeks} weeks")
+    first_days = [start + timedelta(days=int(end) - _DAYS_PER_WEEK) for end in ends]
     last_days = [start + timedelta(days=int(end) - 1) for end in ends]
     table = pd.DataFrame(
         {
-            "week": np.arange(1, weeks + 1),
-            "last_day": pd.to_datetime(last_days),
+            "number": np.arange(1, weeks + 1),
+            "week": pd.to_datetime(first_days),
             "actual": np.diff(actual, prepend=0),
             "expected": np.diff(expected, prepend=0.0),
             "actual_cumulative": actual,
@@ -221,8 +222,8 @@ def _by_frequency(frame: pl.DataFrame) -> pd.DataFrame:
         .group_by("group")
         .agg(
             customers=pl.len(),
-            mean_actual=pl.col("frequency_holdout").mean(),
-            mean_expected=pl.col("expected").mean(),
+            actual=pl.col("frequency_holdout").mean(),
+            expected=pl.col("expected").mean(),
             ratio=pl.when(pl.col("frequency_holdout").sum() > 0).then(
                 pl.col("expected").sum() / pl.col("frequency_holdout").sum()
             ),

@@ -1,6 +1,7 @@
 """What is known of each person as of an instant, RFM scores, and segments named in a file."""
 
 from workbench.profile.features import COLUMNS, Profile, profile
+from workbench.profile.grid import rfm_grid
 from workbench.profile.lifecycle import STAGES, LifecycleRules, lifecycle_stage
 from workbench.profile.rfm import RfmScores, rfm_scores
 from workbench.profile.segments import (
@@ -25,6 +26,7 @@ __all__ = [
     "lifecycle_stage",
     "load_segments",
     "profile",
+    "rfm_grid",
     "rfm_scores",
     "segment",
 ]

@@ -232,30 +232,30 @@ def _by_stage(frame: pl.DataFrame) -> pd.DataFrame:
     """Return persons and spend by lifecycle stage, every stage in the order of a life."""
     spend = pl.col("spend_cents").sum()
     total = int(frame["spend_cents"].sum())
-    rows = frame.group_by("lifecycle_stage").agg(
-        persons=pl.len().cast(pl.Int64),
-        share_of_persons=pl.len() / frame.height,
+    rows = frame.group_by(pl.col("lifecycle_stage").alias("stage")).agg(
+        customers=pl.len().cast(pl.Int64),
+        share=pl.len() / frame.height,
         mean_recency_days=pl.col("recency_days").mean(),
         mean_purchases=pl.col("purchases").mean(),
         spend_cents=spend,
         share_of_spend=spend / total if total else pl.lit(None, dtype=pl.Float64),
     )
-    stages = pl.DataFrame({"lifecycle_stage": STAGES})
+    stages = pl.DataFrame({"stage": STAGES})
     return (
-        stages.join(rows, on="lifecycle_stage", how="left", maintain_order="left")
-        .with_columns(pl.col("persons", "share_of_persons", "spend_cents").fill_null(0))
+        stages.join(rows, on="stage", how="left", maintain_order="left")
+        .with_columns(pl.col("customers", "share", "spend_cents").fill_null(0))
         .to_pandas()
     )
 
 
 def _sentence(table: pd.DataFrame, persons: int, instant: datetime, zone: str) -> str:
-    there = table[table["persons"] > 0]
+    there = table[table["customers"] > 0]
     stages = [
         f"{text.count(n)} {str(stage).replace('_', ' ')} ({text.share(n / persons)})"
-        for stage, n in zip(there["lifecycle_stage"], there["persons"], strict=True)
+        for stage, n in zip(there["stage"], there["customers"], strict=True)
     ]
     return (
-        f"{text.plural(persons, 'person')} known at {text.instant(instant, zone)}: "
+        f"{text.plural(persons, 'customer')} known at {text.instant(instant, zone)}: "
         f"{text.listing(stages)}."
     )
 

@@ -111,7 +111,7 @@ def rfm_scores(
     n = int(scored.sum())
     if n == 0:
         raise InputError(
-            f"{text.NOT_ENOUGH_DATA}: nobody of {text.plural(frame.height, 'person')} has "
+            f"{text.NOT_ENOUGH_DATA}: nobody of {text.plural(frame.height, 'customer')} has "
             f"{recency}, {frequency} and {monetary}"
         )
     scores = []
@@ -172,9 +172,14 @@ def _checked_edges(
 def _frame(people: Profile | Frame) -> pl.DataFrame:
     if isinstance(people, Profile):
         return people.frame
-    if isinstance(people, pl.LazyFrame):
-        return people.collect()
-    return people if isinstance(people, pl.DataFrame) else pl.DataFrame(pl.from_pandas(people))
+    return as_polars(people)
+
+
+def as_polars(frame: Frame) -> pl.DataFrame:
+    """Return a pandas, Polars or lazy frame as a Polars frame."""
+    if isinstance(frame, pl.LazyFrame):
+        return frame.collect()
+    return frame if isinstance(frame, pl.DataFrame) else pl.DataFrame(pl.from_pandas(frame))
 
 
 def _by_total(frame: pl.DataFrame, monetary: str) -> pd.DataFrame:
@@ -184,8 +189,8 @@ def _by_total(frame: pl.DataFrame, monetary: str) -> pd.DataFrame:
     return (
         scored.group_by("rfm_total")
         .agg(
-            persons=pl.len().cast(pl.Int64),
-            share_of_persons=pl.len() / scored.height,
+            customers=pl.len().cast(pl.Int64),
+            share=pl.len() / scored.height,
             spend=spend,
             share_of_spend=spend / total if total > 0 else pl.lit(None, dtype=pl.Float64),
         )
@@ -198,10 +203,10 @@ def _by_total(frame: pl.DataFrame, monetary: str) -> pd.DataFrame:
 def _sentence(table: pd.DataFrame, scored: int, without: int, best: int) -> str:
     top = table.iloc[0]
     said = (
-        f"{text.plural(scored, 'person')} scored; the highest total, {text.count(top['rfm_total'])} "
-        f"of {text.count(best)}, has {text.plural(top['persons'], 'person')} "
-        f"({text.share(top['share_of_persons'])}) with {text.share(top['share_of_spend'])} of the spend"
+        f"{text.plural(scored, 'customer')} scored; the highest total, {text.count(top['rfm_total'])} "
+        f"of {text.count(best)}, has {text.plural(top['customers'], 'customer')} "
+        f"({text.share(top['share'])}) with {text.share(top['share_of_spend'])} of the spend"
     )
     if without:
-        said += f"; {text.plural(without, 'person')} without a purchase not scored"
+        said += f"; {text.plural(without, 'customer')} without a purchase not scored"
     return text.sentence(said)

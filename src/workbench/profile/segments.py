@@ -149,7 +149,7 @@ def segment(people: Profile | RfmScores | pl.DataFrame, segments: Segments) -> S
     else:
         made, members = _all(frame, holds, names, segments.default)
     table = _table(members, segments.names, frame)
-    empty = tuple(str(name) for name in table.loc[table["persons"] == 0, "segment"])
+    empty = tuple(str(name) for name in table.loc[table["customers"] == 0, "segment"])
     return Segmented(
         frame=made, empty=empty, table=table, text=_sentence(table, frame.height, empty, segments)
     )
@@ -191,16 +191,16 @@ def _table(members: pl.DataFrame, names: tuple[str, ...], frame: pl.DataFrame) -
     has_spend = "spend_cents" in frame.columns
     total = float(frame["spend_cents"].sum()) if has_spend else 0.0
     rows = members.group_by("segment").agg(
-        persons=pl.len().cast(pl.Int64), spend_cents=pl.col("spend_cents").sum()
+        customers=pl.len().cast(pl.Int64), spend_cents=pl.col("spend_cents").sum()
     )
     return (
         pl.DataFrame({"segment": list(names)})
         .join(rows, on="segment", how="left", maintain_order="left")
-        .with_columns(pl.col("persons").fill_null(0))
+        .with_columns(pl.col("customers").fill_null(0))
         .select(
             "segment",
-            "persons",
-            share_of_persons=pl.col("persons") / frame.height,
+            "customers",
+            share=pl.col("customers") / frame.height,
             spend_cents=pl.col("spend_cents").fill_null(0)
             if has_spend
             else pl.lit(None, dtype=pl.Int64),
@@ -213,16 +213,16 @@ def _table(members: pl.DataFrame, names: tuple[str, ...], frame: pl.DataFrame) -
 
 
 def _sentence(table: pd.DataFrame, persons: int, empty: tuple[str, ...], segments: Segments) -> str:
-    largest = table.iloc[int(table["persons"].to_numpy().argmax())]
+    largest = table.iloc[int(table["customers"].to_numpy().argmax())]
     said = (
         f"the largest of {text.plural(len(table), 'segment')} is {largest['segment']} with "
-        f"{text.count(largest['persons'])} of {text.plural(persons, 'person')} "
-        f"({text.share(largest['share_of_persons'])})"
+        f"{text.count(largest['customers'])} of {text.plural(persons, 'customer')} "
+        f"({text.share(largest['share'])})"
     )
     if segments.default is None:
-        inside = int(table["persons"].sum()) if segments.match == "first" else None
+        inside = int(table["customers"].sum()) if segments.match == "first" else None
         if inside is not None and inside < persons:
-            said += f"; {text.plural(persons - inside, 'person')} in none"
+            said += f"; {text.plural(persons - inside, 'customer')} in none"
     parts = [said]
     if empty:
         parts.append(f"nobody is in {text.listing(list(empty))}")

@@ -85,8 +85,8 @@ def _sentence(table: pd.DataFrame, column: str) -> str:
         f"offers would have reached {text.share(reached / customers)} of "
         f"{text.plural(customers, 'customer')}"
     )
-    most = table.loc[table["share_reached"].idxmax()]
-    least = table.loc[table["share_reached"].idxmin()]
+    ranked = table.sort_values("share_reached", kind="stable")
+    least, most = ranked.iloc[0], ranked.iloc[-1]
     if most["share_reached"] > least["share_reached"]:
         said += (
             f"; most in {text.words(most[column])} ({text.share(most['share_reached'])}), "

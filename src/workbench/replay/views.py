@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from workbench import text
 from workbench.records import OFFERED, REASON_OF_CODE
 from workbench.replay.result import Replay
 
@@ -25,14 +26,12 @@ def funnel_rows(replayed: Replay) -> pd.DataFrame:
     """
     import pandas as pd  # noqa: PLC0415 - pandas is at the door only
 
-    counted = replayed.funnel.groupby(["stage", "reason"], sort=False, as_index=False)[
-        "decisions"
-    ].sum()
-    counted = counted[counted["decisions"] > 0].rename(columns={"decisions": "candidates"})
+    by_reason = replayed.funnel.groupby(["stage", "reason"], sort=False)["decisions"].sum()
+    counted = by_reason.rename("candidates").reset_index()
+    counted = counted.loc[counted["candidates"] > 0]
     delivered = REASON_OF_CODE[OFFERED].name
-    counted["reason"] = [
-        None if reason == delivered else reason.replace("_", " ") for reason in counted["reason"]
-    ]
+    reasons = [None if name == delivered else text.words(name) for name in counted["reason"]]
+    counted = counted.assign(reason=pd.Series(reasons, index=counted.index, dtype="str"))
     total = int(counted["candidates"].sum())
     first = pd.DataFrame({"stage": ["triggered"], "reason": [None], "candidates": [total]})
     return pd.concat([first, counted], ignore_index=True)

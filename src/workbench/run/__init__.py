@@ -1,6 +1,6 @@
 """Parameters, runs, manifests and the command line. Owns no analysis."""
 
-from workbench.run.provenance import provenance
+from workbench.run.lineage import provenance
 from workbench.run.results import notebook, record
 from workbench.run.tables import read_table, save_table
 

@@ -89,12 +89,14 @@ class NotebookParameters(Parameters):
         }
 
     def path(self, name: str) -> Path:
-        """Return a path parameter as an absolute path.
+        """Return a path parameter as an absolute path; the name of something shipped stays a name.
 
         Raises:
             ParameterError: No path parameter has that name.
         """
         roles = self.roles()
+        if roles.get(name) == "name_or_path" and "/" not in getattr(self, name):
+            return Path(getattr(self, name))
         if name not in roles:
             raise ParameterError(
                 f"{self.notebook}: {name} is not a path parameter{did_you_mean(name, roles)}"
@@ -131,9 +133,8 @@ class ReplayLog(NotebookParameters):
     notebook: ClassVar[str] = "30_replay_log"
 
     log: InputPath = Field("runs/demo/log", description="folder of the stored log")
-    programme: InputPath = Field(
-        "params/programmes/welcome_back.yaml", description="targeting programme"
-    )
+    profile: InputPath = Field("runs/demo/profile", description="folder of the profile")
+    programmes: InputPath = Field("params/programmes", description="programme file or folder")
     decisions: OutputPath = Field("runs/demo/decisions", description="folder of the decision log")
 
 
@@ -143,11 +144,12 @@ class ValueCustomers(NotebookParameters):
     notebook: ClassVar[str] = "60_value_customers"
 
     log: InputPath = Field("runs/demo/log", description="folder of the stored log")
+    profile: InputPath = Field("runs/demo/profile", description="folder of the profile")
     clv: OutputPath = Field("runs/demo/clv", description="folder of the customer values")
     holdout_days: int = Field(90, ge=1, le=3650, description="last days, kept from the fit")
     horizon_days: int = Field(365, ge=1, le=3650, description="days ahead that are valued")
     margin_share: float = Field(0.25, gt=0, le=1, description="margin as a share of the amount")
-    discount_rate_year: float = Field(0.10, ge=0, lt=1, description="discount rate, a year")
+    discount_annual: float = Field(0.10, ge=0, lt=1, description="discount rate, a year")
 
 
 class Report(NotebookParameters):

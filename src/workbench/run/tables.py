@@ -1,0 +1,49 @@
+"""Tables that one notebook leaves for another: whole Parquet files. Owns no column."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.errors import InputError
+from workbench.files import whole_file
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+
+
+def save_table(frame: pd.DataFrame | pl.DataFrame, path: str | Path) -> None:
+    """Write a frame as one Parquet file, whole or not at all.
+
+    Args:
+        frame: A pandas or Polars frame.
+        path: The file; its folder is made.
+
+    >>> import polars as pl
+    >>> folder = getfixture("tmp_path")
+    >>> save_table(pl.DataFrame({"customer": ["ann"]}), folder / "customers.parquet")
+    >>> read_table(folder / "customers.parquet")["customer"].tolist()
+    ['ann']
+    """
+    import polars as pl  # noqa: PLC0415 - loaded when a table is written, not with the package
+
+    polars = frame if isinstance(frame, pl.DataFrame) else pl.from_pandas(frame)
+    with whole_file(Path(path)) as temporary:
+        polars.write_parquet(temporary)
+
+
+def read_table(path: str | Path) -> pd.DataFrame:
+    """Return a table that another notebook saved, as a pandas frame.
+
+    Raises:
+        InputError: The file does not exist or is no Parquet file.
+    """
+    import polars as pl  # noqa: PLC0415 - loaded when a table is read, not with the package
+
+    if not Path(path).is_file():
+        raise InputError(f"{Path(path).name} does not exist; run the notebook that writes it first")
+    try:
+        return pl.read_parquet(path).to_pandas()
+    except pl.exceptions.PolarsError as error:
+        raise InputError(f"{Path(path).name} is not readable as Parquet: {error}") from None
