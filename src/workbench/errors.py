@@ -56,7 +56,7 @@ def shown(value: object) -> str:
     >>> shown("a" * 200)[-20:]
     'aa… (202 characters)'
     """
-    text = repr(value)
+    text = "\\n".join(repr(value).splitlines())
     if len(text) <= _SHOWN_VALUE_CHARACTERS:
         return text
     return f"{text[:_SHOWN_VALUE_CHARACTERS]}… ({len(text)} characters)"

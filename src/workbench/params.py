@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Hashable, Mapping
 from typing import Any, Self, TypeVar
 
@@ -16,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from workbench.errors import ParameterError, did_you_mean, problem, shown
+
+_EXPONENT = re.compile(r"(?P<whole>[+-]?[0-9]+(\.[0-9]*)?)[eE](?P<sign>[+-]?)(?P<power>[0-9]+)")
 
 
 class Parameters(BaseModel):
@@ -70,12 +73,19 @@ ParametersT = TypeVar("ParametersT", bound=Parameters)
 def digest_of(value: object) -> str:
     """Return the SHA-256 of a JSON-able value, independent of the order of keys.
 
+    Raises:
+        ParameterError: The value holds NaN or an infinity, which JSON does not have.
+
     >>> digest_of({"a": 1, "b": 2}) == digest_of({"b": 2, "a": 1})
     True
     """
-    text = json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
+    try:
+        text = json.dumps(
+            value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+        )
+    except ValueError:
+        rule = "must not hold NaN or an infinity to have a digest"
+        raise ParameterError(problem("value", value, rule)) from None
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -105,7 +115,7 @@ def read_yaml(text: str, *, source: str) -> dict[str, Any]:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """YAML's safe loader without duplicate keys, aliases and implicit dates."""
+    """YAML's safe loader without duplicate keys, aliases, merges, dates, bytes and sets."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.events.AliasEvent):
@@ -118,6 +128,13 @@ class _StrictLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[object] = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                raise yaml.constructor.ConstructorError(
+                    None,
+                    None,
+                    "merge keys are not allowed; write the values out",
+                    key_node.start_mark,
+                )
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, Hashable):
                 raise yaml.constructor.ConstructorError(
@@ -134,6 +151,12 @@ class _StrictLoader(yaml.SafeLoader):
 _StrictLoader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_StrictLoader.yaml_constructors = {
+    tag: construct
+    for tag, construct in yaml.SafeLoader.yaml_constructors.items()
+    if tag is None
+    or tag.rpartition(":")[2] in {"null", "bool", "int", "float", "seq", "map", "str"}
 }
 
 
@@ -187,10 +210,8 @@ def _yaml_trap(value: object) -> str:
     """Explain the two values that YAML turns into something else."""
     if isinstance(value, bool):
         return " (YAML reads no, yes, on and off as true or false: put text in quotes)"
-    if (
-        isinstance(value, str)
-        and value.lower().replace("e", "", 1).isdigit()
-        and "e" in value.lower()
-    ):
-        return " (YAML reads 1e3 as text: write 1.0e+3)"
+    if isinstance(value, str) and (number := _EXPONENT.fullmatch(value)):
+        whole = number["whole"] + ("" if "." in number["whole"] else ".0")
+        meant = f"{whole}e{number['sign'] or '+'}{number['power']}"
+        return f" (YAML reads {value} as text: write {meant})"
     return ""

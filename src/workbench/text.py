@@ -155,7 +155,7 @@ def duration(seconds: float | None) -> str:
         text = duration(-seconds)
         return text if text == "0 ms" else f"−{text}"
     if round(seconds, 3) < 1:
-        return f"{seconds * 1000:.0f} ms"
+        return f"{abs(seconds) * 1000:.0f} ms"
     if round(seconds, 1) < _MINUTE_S:
         return f"{seconds:.1f} s"
     whole = round(seconds)
