@@ -8,6 +8,7 @@ import math
 import re
 import sys
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Literal
 
 import polars as pl
 import pytest
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from workbench import conditions
 from workbench.conditions import check, check_expression, column_types, compiled
 from workbench.conditions.certain import outcomes
-from workbench.conditions.parse import MAX_CHARACTERS, MAX_NESTING, MAX_TOKENS
+from workbench.conditions.syntax import MAX_CHARACTERS, MAX_NESTING, MAX_TOKENS
 from workbench.errors import InputError, ParameterError
 
 COLUMNS: dict[str, conditions.ColumnType] = {
@@ -449,7 +450,10 @@ def test_columns_give_what_plain_python_gives(text: str, rows: list[dict[str, ob
     frame = pl.DataFrame(rows, schema=SCHEMA)
     column = frame.select(condition.expression().alias("truth")).to_series()
     assert column.dtype == pl.Boolean
-    assert column.to_list() == [condition.evaluate(row) for row in rows]
+    expected = [condition.evaluate(row) for row in rows]
+    assert column.to_list() == expected
+    kept = frame.with_row_index("row").lazy().filter(condition.expression())
+    assert kept.collect()["row"].to_list() == [at for at, each in enumerate(expected) if each]
 
 
 @settings(deadline=None, max_examples=150)
@@ -667,6 +671,24 @@ def test_a_quotient_by_a_literal_is_rounded_once() -> None:
         expression = check_expression(text, COLUMNS, where=WHERE)
         column = frame.select(expression.expression().alias("x"))["x"].to_list()
         assert column == [expression.value({"n": n}) for n in range(10_000)], text
+
+
+@pytest.mark.parametrize("engine", ["in-memory", "streaming"])
+def test_both_engines_of_polars_agree_over_many_rows(
+    engine: Literal["in-memory", "streaming"],
+) -> None:
+    frame = pl.DataFrame({"n": range(200_000)}).with_columns(
+        m=pl.col("n") % 7, s=pl.when(pl.col("n") % 3 > 0).then(pl.lit("a"))
+    )
+    text = (
+        "ROUND(n / m, 2) > 1.5 AND COALESCE(s, 'a') = 'a' AND CASE WHEN m > 2 THEN 1 ELSE 1 END = 1"
+    )
+    condition = check(text, COLUMNS, where=WHERE)
+    found = frame.lazy().select(condition.expression().alias("x")).collect(engine=engine)["x"]
+    every = 97
+    rows = frame.gather_every(every).iter_rows(named=True)
+    assert found.len() == frame.height
+    assert found.gather_every(every).to_list() == [condition.evaluate(row) for row in rows]
 
 
 def test_nested_arithmetic_does_not_double_the_plan() -> None:

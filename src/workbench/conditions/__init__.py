@@ -30,8 +30,8 @@ import polars as pl
 from workbench.conditions.certain import outcomes
 from workbench.conditions.compiled import DTYPES, expression_of
 from workbench.conditions.nodes import ColumnType, Constant, Node, Value, columns_in, columns_of
-from workbench.conditions.parse import FUNCTIONS, parse
 from workbench.conditions.plain import value_of
+from workbench.conditions.syntax import FUNCTIONS, parse
 from workbench.errors import ParameterError, did_you_mean, problem
 from workbench.params import digest_of
 

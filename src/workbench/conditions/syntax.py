@@ -260,7 +260,7 @@ class _Reader:
             name = tree.name if isinstance(tree, exp.Anonymous) else tree.sql_name()
             hint = did_you_mean(name.upper(), FUNCTIONS) or f"; allowed are {', '.join(FUNCTIONS)}"
             self.refuse(tree, f"calls {name.upper()}, which is not allowed", hint)
-        self.refuse(tree, f"is {kind_name(tree)}, which is not allowed")
+        self.refuse(tree, f"is {_kind_name(tree)}, which is not allowed")
 
     def _typed(self, tree: Any, wanted: ValueType) -> Node:
         node = self._node(tree)
@@ -448,7 +448,7 @@ def _some(names: Mapping[str, object], most: int = 12) -> str:
     return ", ".join(shown) + (", …" if len(names) > most else "")
 
 
-def kind_name(tree: exp.Expr) -> str:
+def _kind_name(tree: exp.Expr) -> str:
     """Return what sqlglot calls a node, for an error about one that has no name of ours."""
     return f"the SQL construct {tree.key.upper()}"
 
