@@ -30,7 +30,7 @@ from workbench.log import Log, open_log
 from workbench.log.store import LogWriter, publish
 from workbench.records import Event
 from workbench.replay import DecisionCore, replay
-from workbench.replay.part import COLUMN_OF
+from workbench.replay.job import COLUMN_OF
 
 PURCHASES = 155_848
 LINES = 1_469_307

@@ -164,7 +164,8 @@ def test_instants_at_the_ends_of_the_calendar_do_not_overflow():
 
 
 def test_reason_codes_are_stable_and_in_the_order_of_the_funnel():
-    """The codes are stored: a change here is a change of the contract."""
+    """They are stored in decision logs and in the machine code that numba keeps."""
+    assert (NO, YES, UNKNOWN, DAY_US) == (0, 1, 2, 24 * 60 * 60 * 1_000_000)
     assert {reason.name: reason.code for reason in REASONS} == {
         "offered": 1,
         "held_out": 2,

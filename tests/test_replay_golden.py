@@ -6,8 +6,8 @@ import importlib.util
 from pathlib import Path
 
 from workbench.decision import SPEC_VERSION
-from workbench.decision import core as decision_core
 from workbench.records import REASONS
+from workbench.replay import job
 
 ROOT = Path(__file__).resolve().parent.parent
 SPEC = importlib.util.spec_from_file_location("golden", ROOT / "tools" / "golden.py")
@@ -30,12 +30,12 @@ def test_the_golden_log_is_of_this_version_and_shows_every_reason():
 def test_the_check_fails_when_the_core_decides_differently(monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["golden.py", "--check"])
     assert golden.main() == 0
-    limits_of = decision_core.limits_of
+    limits_of = job.limits_of
 
     def longer(programmes):
         limits = limits_of(programmes)
         return limits._replace(cooldown_us=limits.cooldown_us + 1)
 
-    monkeypatch.setattr(decision_core, "limits_of", longer)
+    monkeypatch.setattr(job, "limits_of", longer)
     assert golden.main() == 1
     assert "make golden accepts it" in capsys.readouterr().out

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from small_log import small_log
+from workbench.buckets import bucket_10000
 from workbench.decision import CoreState, Programme
 from workbench.decision import state as state_module
 from workbench.errors import InputError, LockedError, ParameterError, WorkbenchError
@@ -65,11 +66,7 @@ def test_the_figures_of_a_small_replay_are_those_counted_by_hand(log: Log):
 
     Each takes the offer on days 2, 5 and 8: the cooldown is three days.
     """
-    held = [
-        p
-        for p in ("eve", "bob", "cleo", "dän")
-        if part.bucket_10000_column("s5", pl.Series([p]))[0] < 2500
-    ]
+    held = [p for p in ("eve", "bob", "cleo", "dän") if bucket_10000("s5", p) < 2500]
     result = replay(log, [programme()])
     per_person = {"cooldown": 4 * 4, "held_out": 3 * len(held), "offered": 3 * (4 - len(held))}
     assert counts(result) == {reason: n for reason, n in per_person.items() if n}
@@ -235,6 +232,16 @@ def test_a_log_out_of_order_is_refused(log: Log):
     )
     with pytest.raises(InputError, match="out of order"):
         replay(log, [programme()])
+
+
+def test_an_event_known_before_it_happened_is_refused_in_columns_and_one_at_a_time(log: Log):
+    frame = pl.read_parquet(log.parts[0])
+    frame.with_columns(ts=pl.col("ts") + pl.duration(days=400)).write_parquet(log.parts[0])
+    error = r"event 'e\d+' was known before it happened; known_at must not lie before ts"
+    with pytest.raises(InputError, match=error):
+        replay(log, [programme()])
+    with pytest.raises(InputError, match=error):
+        DecisionCore([programme()], zone="UTC").decide(Event("e1", 0, 2, 1, "eve", "purchase"))
 
 
 def test_a_person_in_two_parts_or_without_a_code_is_refused(log: Log):

@@ -113,7 +113,6 @@ def cut_anywhere(case: Case) -> None:
             assert tail.state.persons.equals(whole.state.persons)
             one = DecisionCore(case.programmes, load_state(Path(name) / "head"), zone=log.zone)
             rest = one_at_a_time(Case(case.events[place:], case.programmes), one)
-            assert as_rows(head.decisions().collect().clear()) == []
             assert [*map(tuple, rest)] == as_rows(in_order(tail.decisions().collect(), case))
 
 
@@ -128,10 +127,6 @@ def one_at_a_time_equals_columns(case: Case) -> None:
     names = DECISIONS_SCHEMA.names()
     shown = [names.index(name) for name in ("event_id", "programme", "reason")]
     assert [tuple(row[place] for place in shown) for row in columns] == decided_in_words(case)
-    relevant = [
-        event for event in case.events if event.person_id in set(core.state.persons["person_id"])
-    ]
-    assert len(relevant) == len(case.events)
 
 
 def future_never_leaks(case: Case) -> None:

@@ -30,7 +30,8 @@ from law_checks import (
 
 from workbench.decision import FEATURES, core, features
 from workbench.decision.state import CoreState
-from workbench.replay import part
+from workbench.records import REASONS
+from workbench.replay import events, job, part
 
 FEATURE_NAMES = [feature.name for feature in FEATURES]
 
@@ -138,7 +139,7 @@ def test_law_3_catches_a_fault_in_the_columns(monkeypatch):
 def test_law_1_catches_randomness(monkeypatch):
     draws = np.random.default_rng(1)
     monkeypatch.setattr(
-        part,
+        job,
         "bucket_10000_column",
         lambda salt, ids: pl.Series(draws.integers(0, 10_000, len(ids))),
     )
@@ -194,7 +195,7 @@ def test_law_2_catches_a_state_that_is_not_carried(monkeypatch, arrays):
     ("old", "new"), [("seq >= order", "seq > order"), ("seq < order", "seq <= order")]
 )
 def test_law_2_catches_an_event_lost_or_seen_twice_at_the_cut(monkeypatch, old, new):
-    monkeypatch.setattr(part, "_read", mutated(part._read, old, new))
+    monkeypatch.setattr(events, "read_events", mutated(events.read_events, old, new))
     must_fail(cut_anywhere)
 
 
@@ -274,7 +275,7 @@ def test_law_7_catches_decisions_that_vanish(monkeypatch, reason):
 
 def test_the_tiny_domain_meets_every_reason():
     """A check over a domain that never reaches a rule could not fail."""
-    for reason in part.REASONS:
+    for reason in REASONS:
         find(
             cases(),
             lambda case, name=reason.name: any(row[2] == name for row in decided_in_words(case)),

@@ -2,7 +2,8 @@
 
 Owns no condition, no clock, no randomness and no file. Each function exists once and runs in two
 ways: as plain Python, and compiled when :func:`run_compiled` calls it. All of it stands in one
-file, because numba's stored code is renewed when *this* file changes.
+file, because numba's stored code is renewed when *this* file changes; what it takes from
+``records`` are codes that never change (a test holds them).
 
 The state of a person keeps, for each programme, the instants of the last n decisions that took a
 slot, sorted, n being the count of the cap: memory is persons x sum of n x 8 bytes.

@@ -23,8 +23,10 @@ from workbench.errors import InputError, ParameterError, problem
 from workbench.files import locked
 from workbench.log.schema import CONTRACT
 from workbench.replay.decision_log import load_state, write_manifest, write_part, write_state
-from workbench.replay.part import Job, LogLike, Outcome, Position, decide_part, job_of
-from workbench.replay.result import Replay, Tally, replay_result
+from workbench.replay.job import Job, LogLike, Position, job_of
+from workbench.replay.part import Outcome, decide_part
+from workbench.replay.result import Replay, replay_result
+from workbench.replay.tally import Tally
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_SEQ = -(1 << 62)

@@ -29,7 +29,8 @@ from workbench.records import (
     Event,
     Taken,
 )
-from workbench.replay.part import expected_value_cents
+from workbench.replay.events import known_before_it_happened
+from workbench.replay.job import expected_value_cents
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_ROOM = 16
@@ -80,8 +81,11 @@ class DecisionCore:
         """Take one event: return a decision for each programme that it triggers, and fold them.
 
         Raises:
-            InputError: The event was known before, or at the same place as, one already taken.
+            InputError: The event was known before, or at the same place as, one already taken, or
+                before it happened.
         """
+        if event.known_at_us < event.ts_us:
+            raise InputError(known_before_it_happened(event.event_id))
         place = (event.known_at_us, event.seq)
         if self._position is not None and place < self._position:
             raise InputError(
