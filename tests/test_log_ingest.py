@@ -295,6 +295,20 @@ def test_dates_and_dictionary_columns_of_parquet_are_read(tmp_path: Path):
     assert str(log.first_ts) == "2024-01-04 23:00:00+00:00"
 
 
+def test_a_date_stands_for_the_time_of_day_that_the_mapping_gives(tmp_path: Path):
+    text = PARQUET.replace("ts: when", "ts: {column: when, at: '23:59:59'}")
+    midnight, noon = 1_704_412_800_000_000, 1_704_456_000_000_000
+    for times, expected in (
+        (pa.array([midnight, noon]).cast(pa.timestamp("us")), ["22:59:59", "11:00:00"]),
+        (pa.array([19_727, 19_728], pa.int32()).cast(pa.date32()), ["22:59:59", "22:59:59"]),
+        (pa.array(["2024-01-05", "2024-01-05T12:00:00"]), ["22:59:59", "11:00:00"]),
+    ):
+        _parquet(tmp_path / "sales.parquet", when=times)
+        ingest(tmp_path, mapping(text), tmp_path / "log")
+        found = open_log(tmp_path / "log").to_polars(["event_id", "ts"]).sort("event_id")["ts"]
+        assert [t.time().isoformat() for t in found] == expected
+
+
 def test_text_in_utf16_is_an_error(tmp_path: Path):
     (tmp_path / "sales.csv").write_text(HEADER + GOOD, encoding="utf-16")
     with pytest.raises(InputError, match="is UTF-16; save it as UTF-8"):

@@ -6,7 +6,9 @@ has a reason code, the column, and a rule; the value in the text of a fault is t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 import polars as pl
 
@@ -43,10 +45,25 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A value and what may be wrong with it."""
+    """A value and what may be wrong with it.
+
+    Attributes:
+        value: The value; null where it is missing or faulty.
+        faults: What may be wrong.
+        stages: Helping columns that `value` and `faults` read, each stage computed before the
+            next, so that nothing dear is computed twice.
+    """
 
     value: pl.Expr
     faults: list[Fault] = field(default_factory=list)
+    stages: tuple[dict[str, pl.Expr], ...] = ()
+
+
+def with_stages(frame: pl.LazyFrame, values: Iterable[Parsed]) -> pl.LazyFrame:
+    """Add the helping columns of all values to a frame, stage by stage."""
+    for stage in zip_longest(*(p.stages for p in values), fillvalue={}):
+        frame = frame.with_columns(**{n: e for part in stage for n, e in part.items()})
+    return frame
 
 
 Frame = dict[str, pl.DataType]

@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from workbench.errors import InputError, ParameterError, did_you_mean
-from workbench.log.checks import Fault, Frame, Parsed, as_text, parsed, source_column
+from workbench.log.checks import Fault, Frame, Parsed, as_text, parsed, source_column, with_stages
 from workbench.log.mapping import TARGETS, Mapping, Source
 from workbench.log.schema import INSTANT
 from workbench.log.sources import Batch
@@ -67,13 +67,15 @@ class EventMaker:
         frame = frame.with_columns(batch.lines.alias("__line"))
         if record_ids is not None:
             frame = frame.with_columns(record_ids.alias("__record"))
-        values, parsing = self._values(schema)
+        found = self._values(schema)
+        values = {name: p.value for name, p in found.items()}
+        parsing = [fault for p in found.values() for fault in p.faults]
         rules = self._rules(values)
         faults = [*parsing, *rules]
         source_type = self._source_type(schema)
         columns = {n: v for n, v in values.items() if n != "anonymous_id"}
         checked = (
-            frame.lazy()
+            with_stages(frame.lazy(), found.values())
             .with_columns(
                 **{f"__v_{n}": v for n, v in values.items()},
                 __event_id=self._event_id(schema),
@@ -104,7 +106,7 @@ class EventMaker:
             checked.group_by(pl.col("__source_type").alias("type")).len(),
         )
 
-    def _values(self, schema: Frame) -> tuple[dict[str, pl.Expr], list[Fault]]:
+    def _values(self, schema: Frame) -> dict[str, Parsed]:
         source, mapping, where = self._source, self._mapping, self._where
         kinds = {**TARGETS, "anonymous_id": "text", **mapping.extra_kinds}
         years = (mapping.first_year, mapping.last_year)
@@ -124,9 +126,8 @@ class EventMaker:
                 text = dtype.is_temporal() or dtype.is_float() or dtype.is_decimal()
                 fields.append((as_text(expr, dtype) if text else expr).alias(path))
             found["attributes"] = Parsed(pl.struct(fields).struct.json_encode())
-        values = {name: p.value for name, p in found.items()}
-        values.setdefault("customer_id", pl.lit(None, dtype=pl.String))
-        return values, [fault for p in found.values() for fault in p.faults]
+        found.setdefault("customer_id", Parsed(pl.lit(None, dtype=pl.String)))
+        return found
 
     def _rules(self, values: dict[str, pl.Expr]) -> list[Fault]:
         """Return the rules that hold between the values of one event."""
@@ -263,8 +264,9 @@ class EventMaker:
             None if batch.raw is None else batch.raw.filter(bad),
         )
         rows = rows.with_columns(kept.records().alias("__raw"))
-        values, _ = self._values({n: d for n, d in rows.schema.items() if not n.startswith("__")})
-        rows = rows.with_columns(**{f"__v_{n}": v for n, v in values.items()})
+        found = self._values({n: d for n, d in rows.schema.items() if not n.startswith("__")})
+        rows = with_stages(rows.lazy(), found.values()).collect()
+        rows = rows.with_columns(**{f"__v_{n}": p.value for n, p in found.items()})
         explained = []
         for fault_number in rows["__fault"].unique().sort():
             fault = faults[fault_number]

@@ -139,7 +139,8 @@ class Time(_Sourced):
         unit: For numbers: what they count, from `epoch`.
         epoch: The instant at which numbers start, ISO text; without an offset it is in `zone`.
         zone: Zone of times written without an offset; the mapping's `zone` when absent.
-        at: Time of day that a date without a time stands for, `HH:MM:SS` in `zone`.
+        at: Time of day that a date without a time stands for, `HH:MM:SS` in `zone`; in a column
+            of times, midnight counts as "without a time" when this is given.
     """
 
     format: str = "iso"

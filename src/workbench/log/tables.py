@@ -12,7 +12,7 @@ from typing import cast
 import polars as pl
 
 from workbench.errors import InputError
-from workbench.log.checks import Fault, Frame, Parsed, as_text, parsed, pick
+from workbench.log.checks import Fault, Frame, Parsed, as_text, parsed, pick, with_stages
 from workbench.log.mapping import Mapping, Table, TableColumn, Time, Value
 from workbench.log.schema import Kind
 from workbench.log.sources import find_files, read_batches
@@ -63,6 +63,7 @@ def shape_table(name: str, table: Table, raw: pl.DataFrame, zone: str) -> pl.Dat
     where = f"table {name}"
     schema: Frame = dict(raw.schema)
     found = {n: _parsed(schema, n, c, zone, where=where) for n, c in table.columns.items()}
+    raw = with_stages(raw.lazy(), found.values()).collect()
     faults = [fault for p in found.values() for fault in p.faults]
     for fault in faults:
         _refuse(raw, fault, where)

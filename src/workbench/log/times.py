@@ -21,6 +21,7 @@ _UNIT_US = {
     "days": 86_400_000_000,
 }
 _MOST_US = 10**17
+_MIDNIGHT = "00:00:00"
 _ZONED = r"(?i)(?:z|[+-]\d{2}:?\d{2})$"
 
 
@@ -42,30 +43,37 @@ def instant(
     source, dtype = picked
     zone = time.zone or zone
     shown = as_text(source, dtype)
+    given, moment, local = (f"__{name}_{part}" for part in ("given", "moment", "local"))
+    stages: list[dict[str, pl.Expr]] = []
     faults: list[Fault] = []
-    if isinstance(dtype, pl.Datetime):
-        naive = source.dt.cast_time_unit("us")
-        if dtype.time_zone:
-            utc = naive.dt.convert_time_zone("UTC")
-        else:
-            utc = _to_utc(naive + _time_of_day(time), zone)
-            faults.append(_gap(name, naive.is_not_null() & utc.is_null(), shown, zone))
-    elif dtype == pl.Date:
-        naive = source.cast(pl.Datetime("us")) + _time_of_day(time)
-        utc = _to_utc(naive, zone)
-        faults.append(_gap(name, naive.is_not_null() & utc.is_null(), shown, zone))
-    elif time.unit:
+    if time.unit and not dtype.is_temporal():
         utc, faults = _counted(name, source, dtype, time=time, zone=zone)
-    elif dtype == pl.String:
-        utc, faults = _written(name, source, time, zone)
-    elif dtype.is_integer():
-        utc, faults = _written(name, source.cast(pl.String), time, zone)
+        stages = [{moment: utc}]
+    elif isinstance(dtype, pl.Datetime) and dtype.time_zone:
+        stages = [{moment: source.dt.cast_time_unit("us").dt.convert_time_zone("UTC")}]
     else:
-        raise InputError(
-            f"{where}: {name} is read from a column of {dtype}, which holds no time; is `unit` missing?"
-        )
+        if dtype.is_temporal() and dtype != pl.Time:
+            naive = source.cast(pl.Datetime("us"))
+            midnight = naive.dt.truncate("1d") == naive
+            moved = pl.when(midnight).then(naive + _time_of_day(time)).otherwise(naive)
+            stages = [{given: naive if time.at == _MIDNIGHT else moved}]
+            offset = pl.lit(None, dtype=INSTANT)
+        elif dtype == pl.String or dtype.is_integer():
+            offset, stages, faults = _written(name, source.cast(pl.String), time)
+        else:
+            raise InputError(
+                f"{where}: {name} is read from a column of {dtype}, which holds no time; "
+                "is `unit` missing?"
+            )
+        stages += [
+            {local: _to_utc(pl.col(given), zone)},
+            {moment: pl.coalesce(offset, pl.col(local))},
+        ]
+        gap = pl.col(given).is_not_null() & pl.col(local).is_null()
+        rule = f"is no time in {zone} (clocks went forward)"
+        faults.append(Fault("time_not_in_zone", name, gap, shown, rule))
     low, high = years
-    year = utc.dt.year()
+    year = pl.col(moment).dt.year()
     faults.append(
         Fault(
             "time_out_of_range",
@@ -75,13 +83,7 @@ def instant(
             f"must be in the years {low} to {high}",
         )
     )
-    return Parsed(utc, faults)
-
-
-def _gap(name: str, when: pl.Expr, shown: pl.Expr, zone: str) -> Fault:
-    return Fault(
-        "time_not_in_zone", name, when, shown, f"is no time in {zone} (clocks went forward)"
-    )
+    return Parsed(pl.col(moment), faults, tuple(stages))
 
 
 def _time_of_day(time: Time) -> pl.Expr:
@@ -131,50 +133,56 @@ def epoch_us(time: Time, zone: str) -> int:
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
-def _written(name: str, source: pl.Expr, time: Time, zone: str) -> tuple[pl.Expr, list[Fault]]:
+def _written(
+    name: str, source: pl.Expr, time: Time
+) -> tuple[pl.Expr, list[dict[str, pl.Expr]], list[Fault]]:
+    """Return instants of texts with an offset, the stages that give local ones, and the fault."""
+    given, quick, offset = (f"__{name}_{part}" for part in ("given", "quick", "offset"))
     text = source.str.strip_chars()
     text = pl.when(text != "").then(text)
-    if time.format == "iso":
-        usual = text.str.replace(r"^(\d{4}-\d{2}-\d{2})[Tt ]", "${1}T").str.replace(
-            r"(?i)z$", "+0000"
-        )
-        usual = usual.str.replace(r"([+-]\d{2}):?(\d{2})$", "${1}${2}")
-        has_offset = text.str.contains(_ZONED) & text.str.contains(r"[Tt ]\d{2}:")
-        offset_text = pl.when(has_offset).then(usual)
-        local_text = pl.when(~has_offset).then(usual)
-        with_offset = pl.coalesce(
-            offset_text.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%z", time_unit="us", strict=False),
-            offset_text.str.to_datetime("%Y-%m-%dT%H:%M%z", time_unit="us", strict=False),
-        ).dt.convert_time_zone("UTC")
-        naive = pl.coalesce(
-            local_text.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us", strict=False),
-            local_text.str.to_datetime("%Y-%m-%dT%H:%M", time_unit="us", strict=False),
-            local_text.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us"))
-            + _time_of_day(time),
-        )
-    elif "%z" in time.format:
-        with_offset = text.str.to_datetime(
-            time.format, time_unit="us", strict=False
-        ).dt.convert_time_zone("UTC")
-        naive = pl.lit(None, dtype=pl.Datetime("us"))
-    elif any(part in time.format for part in ("%H", "%I", "%T", "%s")):
-        with_offset = pl.lit(None, dtype=INSTANT)
-        naive = text.str.to_datetime(time.format, time_unit="us", strict=False)
+    nothing = pl.lit(None, dtype=INSTANT)
+    form = time.format
+    if form == "iso":
+        form = "ISO 8601"
+        rest = pl.when(pl.col(quick).is_null()).then(text)
+        with_offset, without = _iso(rest, time)
+        stages = [
+            {quick: text.str.to_datetime("%Y-%m-%dT%H:%M:%S", time_unit="us", strict=False)},
+            {given: pl.coalesce(pl.col(quick), without), offset: with_offset},
+        ]
+    elif "%z" in form:
+        moment = text.str.to_datetime(form, time_unit="us", strict=False)
+        local = pl.lit(None, dtype=pl.Datetime("us"))
+        stages = [{given: local, offset: moment.dt.convert_time_zone("UTC")}]
+    elif any(part in form for part in ("%H", "%I", "%T", "%s")):
+        local = text.str.to_datetime(form, time_unit="us", strict=False)
+        stages = [{given: local, offset: nothing}]
     else:
-        with_offset = pl.lit(None, dtype=INSTANT)
-        naive = text.str.to_date(time.format, strict=False).cast(pl.Datetime("us")) + _time_of_day(
-            time
-        )
-    local = _to_utc(naive, zone)
-    utc = pl.coalesce(with_offset, local)
-    form = "ISO 8601" if time.format == "iso" else time.format
-    return utc, [
-        Fault(
-            "time_unreadable",
-            name,
-            text.is_not_null() & with_offset.is_null() & naive.is_null(),
-            source,
-            f"must be a time written as {form}",
+        day = text.str.to_date(form, strict=False).cast(pl.Datetime("us"))
+        stages = [{given: day + _time_of_day(time), offset: nothing}]
+    unread = text.is_not_null() & pl.col(given).is_null() & pl.col(offset).is_null()
+    rule = f"must be a time written as {form}"
+    return pl.col(offset), stages, [Fault("time_unreadable", name, unread, source, rule)]
+
+
+def _iso(text: pl.Expr, time: Time) -> tuple[pl.Expr, pl.Expr]:
+    """Return ISO texts as instants, where they have an offset, and as local times otherwise."""
+    usual = text.str.replace(r"^(\d{4}-\d{2}-\d{2})[Tt ]", "${1}T").str.replace(r"(?i)z$", "+0000")
+    usual = usual.str.replace(r"([+-]\d{2}):?(\d{2})$", "${1}${2}")
+    has_offset = text.str.contains(_ZONED) & text.str.contains(r"[Tt ]\d{2}:")
+    zoned, local = pl.when(has_offset).then(usual), pl.when(~has_offset).then(usual)
+
+    def read(texts: pl.Expr, form: str) -> pl.Expr:
+        return texts.str.to_datetime(form, time_unit="us", strict=False)
+
+    return (
+        pl.coalesce(
+            read(zoned, "%Y-%m-%dT%H:%M:%S%.f%z"), read(zoned, "%Y-%m-%dT%H:%M%z")
+        ).dt.convert_time_zone("UTC"),
+        pl.coalesce(
+            read(local, "%Y-%m-%dT%H:%M:%S%.f"),
+            read(local, "%Y-%m-%dT%H:%M"),
+            local.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us"))
+            + _time_of_day(time),
         ),
-        _gap(name, naive.is_not_null() & local.is_null(), source, zone),
-    ]
+    )
