@@ -116,6 +116,13 @@ def test_decisions_with_more_outcomes_than_colours_are_charts_of_their_own():
     assert "facet" not in figures.decisions_over_time(frame.iloc[:5]).to_dict()
 
 
+def test_names_of_code_are_words_in_a_figure():
+    frame = pd.DataFrame({"segment": ["worth_winning_back"], "customers": [1], "share": [1.0]})
+    spec = figures.segment_bars(frame).to_dict()
+    assert "worth winning back 1 (100.0%)" in spec["description"]
+    assert "worth_winning_back" not in json.dumps(spec)
+
+
 def test_funnel_tells_what_was_removed_from_what_went_on():
     spec = chart_spec("decision_funnel")
     (rows,) = spec["datasets"].values()

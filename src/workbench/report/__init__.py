@@ -5,12 +5,14 @@ from __future__ import annotations
 from workbench.report import figures
 from workbench.report.answer import Answer, answer
 from workbench.report.cards import KeyFigures, key_figures
+from workbench.report.formatted import FormattedTable, table
 from workbench.report.lint import check_page
 from workbench.report.pages import export_index, export_page
 from workbench.report.renderer import enable
 
 __all__ = [
     "Answer",
+    "FormattedTable",
     "KeyFigures",
     "answer",
     "check_page",
@@ -19,4 +21,5 @@ __all__ = [
     "export_page",
     "figures",
     "key_figures",
+    "table",
 ]

@@ -21,10 +21,13 @@ _LABEL_GAP_PX = 10
 _NAME_PX = 190
 _HALF_WEEK_DAYS = 4
 _LONGEST_FRAME = 5_000
+_NAMES = {"daypart", "outcome", "reason", "segment", "stage", "type"}
 
 
 def ready(frame: pd.DataFrame, figure: str, columns: Sequence[str]) -> pd.DataFrame:
     """Return a copy of a frame that has the columns a figure needs and something to draw.
+
+    Names of code (``at_risk``) become words (``at risk``).
 
     Raises:
         InputError: A column is missing, there is no row, or there are more than 5,000.
@@ -45,7 +48,12 @@ def ready(frame: pd.DataFrame, figure: str, columns: Sequence[str]) -> pd.DataFr
             f"{figure}: the frame has {text.count(len(frame))} rows, at most"
             f" {text.count(_LONGEST_FRAME)} are drawn; group them first"
         )
-    return frame.reset_index(drop=True).copy()
+    data = frame.reset_index(drop=True).copy()
+    for column in _NAMES.intersection(data.columns):
+        data[column] = [
+            text.words(name) if isinstance(name, str) else name for name in data[column]
+        ]
+    return data
 
 
 def weeks(values: pd.Series[pd.Timestamp]) -> pd.Series[pd.Timestamp]:
@@ -78,7 +86,7 @@ def top(frame: pd.DataFrame, column: str) -> pd.Series[Any]:
 
 def week_axis() -> alt.Axis:
     """Return the axis of a figure over weeks."""
-    return alt.Axis(format="%b %Y", tickCount=8, labelOverlap="greedy")
+    return alt.Axis(format="%b %Y", tickCount=8, labelOverlap="parity", labelSeparation=10)
 
 
 def count_axis(ticks: int = 5) -> alt.Axis:
