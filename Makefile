@@ -53,7 +53,8 @@ test-notebooks: setup ## the committed notebooks, run again and compared
 	@$(BIN)/python -m pytest notebooks -p workbench.run.nbval_plugin --nbval-lax --nbval-current-env --nbval-cell-timeout=300 -p no:xdist
 
 notebooks: setup ## run the committed notebooks and store their outputs, normalised
-	@$(BIN)/python tools/notebooks.py
+	@$(BIN)/workbench run params/runs/demo.yaml
+	@$(BIN)/workbench normalise --run notebooks/*.ipynb
 
 golden: setup ## write the golden decision log again; read the difference before you commit it
 	@$(BIN)/python tools/golden.py

@@ -8,6 +8,7 @@ A minus sign is U+2212, as it is typeset.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -29,6 +30,10 @@ _SMALLEST_P_VALUE = 0.001
 _MINUTE_S = 60
 _HOUR_S = 3600
 _BYTES_STEP = 1000
+_SIGNIFICANT_DIGITS = 4
+_MOST_DIGITS = 8
+_SHARES = re.compile(r"(^|_)(share|rate|probability)(_|$)")
+_NAMED_COLUMNS = ("programme", "segment", "stage", "reason", "outcome", "daypart", "type")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -262,6 +267,52 @@ def sentence(text: str) -> str:
     """
     text = text.strip()
     return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else ""
+
+
+def heading(column: str) -> str:
+    """Return the name of a column for a reader: units that the values show are dropped.
+
+    >>> heading("committed_cents"), heading("share_of_spend"), heading("mean_recency_days")
+    ('committed', 'share of spend', 'mean recency (days)')
+    """
+    name = column.removesuffix("_cents")
+    for unit in ("days", "weeks", "us"):
+        if name.endswith(f"_{unit}"):
+            name = f"{name.removesuffix(f'_{unit}')} ({unit})"
+    return words(name)
+
+
+def cell(column: str, value: object, currency: str = "$") -> str:
+    """Return a value of a table, written by the name of its column.
+
+    ``…_cents`` is money, a share or a rate is a percentage, a whole number has groups, any other
+    number four significant digits, and a name of code is words.
+
+    >>> cell("spend_cents", 123456), cell("share_reached", 0.897), cell("customers", 2469)
+    ('$1,234.56', '89.7%', '2,469')
+    >>> cell("alpha", 9.45187), cell("segment", "at_risk"), cell("offers", None)
+    ('9.452', 'at risk', '–')
+    """
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return words(value) if column in _NAMED_COLUMNS else value
+    if isinstance(value, date):  # an instant is a date too
+        return day(value)
+    if not _present(value):  # type: ignore[arg-type]  # a value of a frame may be anything
+        return MISSING
+    return _number_cell(column, float(value), currency)
+
+
+def _number_cell(column: str, value: float, currency: str) -> str:
+    if column.endswith("_cents"):
+        return money(value, currency)
+    if _SHARES.search(column):
+        return share(value)
+    if value.is_integer():
+        return count(value)
+    digits = max(0, _SIGNIFICANT_DIGITS - 1 - math.floor(math.log10(abs(value))))
+    return number(value, min(digits, _MOST_DIGITS))
 
 
 def words(name: object) -> str:

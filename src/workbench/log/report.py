@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.text import count
+from workbench.text import count, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,10 +81,9 @@ class IngestReport:
     @property
     def text(self) -> str:
         """The counts as a sentence."""
-        start = "The log was up to date: " if self.up_to_date else ""
         derived = f"; {count(self.derived)} events were derived from them" if self.derived else ""
         return (
-            f"{start}{count(self.rows_in)} source rows = {count(self.accepted)} accepted + "
+            f"{plural(self.rows_in, "source row")} = {count(self.accepted)} accepted + "
             f"{count(self.duplicates)} duplicates + {count(self.quarantined)} quarantined{derived}. "
             f"The log holds {count(self.events)} events of {count(self.persons)} persons."
         )

@@ -98,7 +98,7 @@ def ingest(
     if as_json:
         _print_json(report.as_json())
     else:
-        _print(report.text)
+        _print(f"The log was up to date. {report.text}" if report.up_to_date else report.text)
 
 
 @app.command()

@@ -18,7 +18,7 @@ from workbench.run.process import NotebookProcess
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
-_LOCAL_PATH = re.compile(r"(?:/home/|/root/|/Users/|[A-Z]:\\+Users\\+)[^\s'\"<>)]*")
+_LOCAL_PATH = re.compile(r"(?:/(?:home|root|Users)/|[A-Z]:\\+Users\\+)[^\s'\"<>)]*")
 _ADDRESS = re.compile(r"\bat 0x[0-9a-f]{6,}")
 
 
