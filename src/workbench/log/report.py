@@ -82,8 +82,9 @@ class IngestReport:
     def text(self) -> str:
         """The counts as a sentence."""
         derived = f"; {count(self.derived)} events were derived from them" if self.derived else ""
+        rows = plural(self.rows_in, "source row")
         return (
-            f"{plural(self.rows_in, "source row")} = {count(self.accepted)} accepted + "
+            f"{rows} = {count(self.accepted)} accepted + "
             f"{count(self.duplicates)} duplicates + {count(self.quarantined)} quarantined{derived}. "
             f"The log holds {count(self.events)} events of {count(self.persons)} persons."
         )
