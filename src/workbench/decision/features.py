@@ -78,12 +78,13 @@ def advance(memory: NDArray[np.int64], day: int) -> None:
     passed = day - memory[_ANCHOR_DAY]
     if passed <= 0:
         return
-    for step in range(min(passed, WINDOW_DAYS)):
-        place = _RING + (day - step) % WINDOW_DAYS
-        memory[_COUNT_90D] -= memory[place]
-        memory[_SPEND_90D] -= memory[place + WINDOW_DAYS]
-        memory[place] = 0
-        memory[place + WINDOW_DAYS] = 0
+    if memory[_COUNT_90D] > 0:
+        for step in range(min(passed, WINDOW_DAYS)):
+            place = _RING + (day - step) % WINDOW_DAYS
+            memory[_COUNT_90D] -= memory[place]
+            memory[_SPEND_90D] -= memory[place + WINDOW_DAYS]
+            memory[place] = 0
+            memory[place + WINDOW_DAYS] = 0
     memory[_ANCHOR_DAY] = day
 
 

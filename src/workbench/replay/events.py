@@ -88,14 +88,18 @@ def feature_values(
     values = np.zeros((frame.height, len(FEATURE_NAMES)), dtype=np.int64)
     if not job.needs_features:
         return values, before
-    days = frame.select(
-        known_day=local_day(pl.col("known_at"), job.zone), day=local_day(pl.col("ts"), job.zone)
+    known_day = np.array(frame.select(local_day(pl.col("known_at"), job.zone)), np.int32)[:, 0]
+    at_once = frame.select((pl.col("known_at_us") == pl.col("ts_us")).all()).item()
+    day = (
+        known_day
+        if at_once
+        else np.array(frame.select(local_day(pl.col("ts"), job.zone)), np.int32)[:, 0]
     )
     purchase = job.type_codes.get(SOURCE_EVENT, -1)
     rows = Rows(
         person=local,
-        known_day=np.array(days["known_day"], dtype=np.int32),
-        day=np.array(days["day"], dtype=np.int32),
+        known_day=np.ascontiguousarray(known_day),
+        day=np.ascontiguousarray(day),
         is_purchase=np.array(frame["type"] == purchase, dtype=np.int8),
         amount_cents=np.array(frame["amount_cents"].fill_null(0), dtype=np.int64),
     )
