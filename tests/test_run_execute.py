@@ -22,6 +22,7 @@ from workbench.run import execute, keys, manifest, progress
 INGEST = "10_ingest_log"
 PROFILE = "20_profile_customers"
 REPLAY = "30_replay_log"
+VALUE = "60_value_customers"
 
 
 @pytest.fixture
@@ -267,9 +268,10 @@ def test_independent_notebooks_run_at_the_same_time(project):
         "    time.sleep(0.05)\nelse:\n    raise TimeoutError('alone')"
     )
     (project.root / "runs/demo/log").mkdir(parents=True)
-    project.add(PROFILE, meet.format(".a", ".b"), write("profile", "x"))
+    (project.root / "runs/demo/profile").mkdir()
+    project.add(VALUE, meet.format(".a", ".b"), write("clv", "x"))
     project.add(REPLAY, meet.format(".b", ".a"), write("decisions", "x"))
-    result = execute.run(project.plan(PROFILE, REPLAY))
+    result = execute.run(project.plan(VALUE, REPLAY))
     assert result.exit_code == 0, result.text
 
 
