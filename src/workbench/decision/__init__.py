@@ -5,6 +5,7 @@ It reads no clock, no random source and no environment, and has no loop over a l
 
 from workbench.decision.core import SPEC_VERSION
 from workbench.decision.features import FEATURES, Feature
+from workbench.decision.house import House, ProgrammeSet
 from workbench.decision.load import load_programmes
 from workbench.decision.overview import programme_table
 from workbench.decision.programme import Programme
@@ -15,7 +16,9 @@ __all__ = [
     "SPEC_VERSION",
     "CoreState",
     "Feature",
+    "House",
     "Programme",
+    "ProgrammeSet",
     "load_programmes",
     "programme_table",
 ]

@@ -12,7 +12,7 @@ import polars as pl
 
 from workbench.conditions import Condition
 from workbench.decision.features import FEATURE_NAMES
-from workbench.decision.programme import Programme, checked_conditions
+from workbench.decision.programme import Programme
 from workbench.errors import ParameterError, did_you_mean, problem
 from workbench.records import NO, UNKNOWN, YES
 
@@ -65,8 +65,9 @@ def plans_of(programmes: Sequence[Programme]) -> tuple[Plan, ...]:
             )
         names.add(programme.name)
     return tuple(
-        Plan(position, each, *checked_conditions(each, source=each.name))
+        Plan(position, each, found.when, found.audience, found.suppress)
         for position, each in enumerate(programmes)
+        for found in (each.conditions(),)
     )
 
 
