@@ -11,7 +11,7 @@ A *place* is ``(known_at_us, seq, key)``. An inventory is a budget that counts p
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -184,12 +184,3 @@ class Ledger:
         """Add what was reserved; no budget may be exceeded by it (see :meth:`first_to_bind`)."""
         for account, total in reserves.by_account().items():
             self.spent[account] = self.spent.get(account, 0) + total
-
-    def fixed(self, account: Account, place: Place) -> Ledger:
-        """Return the same ledger with one account closed at a place."""
-        return Ledger(dict(self.spent), {**self.closings, account: place})
-
-
-def closings_of(closings: Mapping[Account, Place]) -> dict[Account, Place]:
-    """Return closings in the order of their places, as a report lists them."""
-    return dict(sorted(closings.items(), key=lambda each: (each[1], each[0])))

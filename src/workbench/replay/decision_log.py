@@ -10,25 +10,89 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from workbench.decision.state import PERSONS_SCHEMA, CoreState
+from workbench.decision.budgets import Ledger
+from workbench.decision.state import CoreState
 from workbench.errors import InputError, problem
 from workbench.files import file_digest, read_text, whole_file, write_text
 from workbench.params import digest_of
 
 MANIFEST = "manifest.json"
 FORMAT = "workbench decision log"
-FORMAT_VERSION = 1
-_MANIFEST_KEYS = ("parts", "state", "summary", "digest")
+FORMAT_VERSION = 2
+_MANIFEST_KEYS = ("parts", "candidates", "state", "summary", "digest")
+_KINDS = ("decisions", "candidates", "state")
 
 
-def write_part(folder: Path, number: int, decisions: pl.DataFrame) -> dict[str, Any]:
-    """Write one part and return its entry in the manifest."""
-    return _write(folder, f"decisions-{number:05d}", decisions)
+@dataclass
+class Stored:
+    """Where decisions go while they are made: into a folder, or into memory.
+
+    Attributes:
+        folder: Folder of the decision log; none: memory.
+        candidates: Whether there is a candidate table too.
+    """
+
+    folder: Path | None
+    candidates: bool = False
+    _kept: dict[tuple[int, int], dict[str, Any]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, folder: Path, manifest: Mapping[str, Any]) -> Stored:
+        """Return what a manifest names."""
+        stored = cls(folder, candidates=bool(manifest["candidates"]))
+        for kind, key in (("decisions", "parts"), ("candidates", "candidates")):
+            for number, entry in enumerate(manifest[key]):
+                stored._kept.setdefault((number, 0), {})[kind] = entry
+        return stored
+
+    def put(
+        self, place: tuple[int, int], decisions: pl.DataFrame, candidates: pl.DataFrame | None
+    ) -> dict[str, Any]:
+        """Put one piece away and return what :meth:`keep` needs; several threads may do so.
+
+        Args:
+            place: Number of the part and of the window.
+            decisions: Rows of the decision log.
+            candidates: Rows of the candidate table, or none.
+        """
+        frames = {"decisions": decisions}
+        if self.candidates and candidates is not None:
+            frames["candidates"] = candidates
+        if self.folder is None:
+            return {"place": place, **frames}
+        names = "{:05d}-{:05d}".format(*place)
+        entries = {
+            kind: _write(self.folder, f"{kind}-{names}", frame) for kind, frame in frames.items()
+        }
+        return {"place": place, **entries}
+
+    def keep(self, stored: Mapping[str, Any]) -> None:
+        """Make a piece part of the decision log; one of the same place before it is forgotten."""
+        self._kept[stored["place"]] = dict(stored)
+
+    def entries(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the entries of the manifest: part after part, each in the order of time."""
+        return {"parts": self._all("decisions"), "candidates": self._all("candidates")}
+
+    def frames(self, kind: str) -> tuple[pl.DataFrame, ...]:
+        """Return what was kept in memory, part after part."""
+        return tuple(self._all(kind)) if self.folder is None else ()
+
+    def paths(self, kind: str) -> tuple[Path, ...]:
+        """Return the files that were written, part after part."""
+        folder = self.folder
+        return () if folder is None else tuple(folder / each["file"] for each in self._all(kind))
+
+    def _all(self, kind: str) -> list[Any]:
+        return [
+            self._kept[place][kind] for place in sorted(self._kept) if kind in self._kept[place]
+        ]
 
 
 def write_state(folder: Path, state: CoreState) -> dict[str, Any]:
@@ -39,20 +103,28 @@ def write_state(folder: Path, state: CoreState) -> dict[str, Any]:
         "spec_version": state.spec_version,
         "position": None if state.position is None else list(state.position),
         "programmes": [list(each) for each in state.programmes],
+        "spent": [[*account, amount] for account, amount in sorted(state.ledger.spent.items())],
+        "closings": [
+            [*account, *place] for account, place in sorted(state.ledger.closings.items())
+        ],
     }
 
 
 def write_manifest(
-    folder: Path, parts: list[dict[str, Any]], state: dict[str, Any], summary: Mapping[str, Any]
+    folder: Path,
+    entries: Mapping[str, list[dict[str, Any]]],
+    state: dict[str, Any],
+    summary: Mapping[str, Any],
 ) -> str:
     """Make the parts the decision log of the folder and return its digest."""
-    body = {"parts": parts, "state": state, "summary": dict(summary)}
+    body = {**entries, "state": state, "summary": dict(summary)}
     digest = digest_of(body)
     manifest = {"format": FORMAT, "format_version": FORMAT_VERSION, "digest": digest, **body}
     write_text(folder / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
-    named = {MANIFEST, ".lock", state["file"], *(part["file"] for part in parts)}
+    files = (each["file"] for several in entries.values() for each in several)
+    named = {MANIFEST, ".lock", state["file"], *files}
     for stray in folder.iterdir():
-        ours = stray.name.startswith(("decisions-", "state-", ".decisions-", ".state-"))
+        ours = stray.name.lstrip(".").startswith(tuple(f"{kind}-" for kind in _KINDS))
         if ours and stray.name not in named:
             stray.unlink()
     return digest
@@ -78,7 +150,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise InputError(
             problem("format_version", version, f"must be {FORMAT_VERSION}", where=str(path))
         )
-    for entry in [*manifest["parts"], manifest["state"]]:
+    for entry in [*manifest["parts"], *manifest["candidates"], manifest["state"]]:
         file = folder / entry["file"]
         if not file.exists() or file.stat().st_size != entry["bytes"]:
             raise InputError(f"{file} is missing or cut short; replay again")
@@ -101,7 +173,14 @@ def load_state(folder: str | Path) -> CoreState:
         programmes=tuple((name, digest) for name, digest in entry["programmes"]),
         spec_version=entry["spec_version"],
         position=None if position is None else (position[0], position[1]),
-        persons=pl.read_parquet(path, schema=PERSONS_SCHEMA),
+        persons=pl.read_parquet(path),
+        ledger=Ledger(
+            {(budget, period): amount for budget, period, amount in entry["spent"]},
+            {
+                (budget, period): (us, seq, key)
+                for budget, period, us, seq, key in entry["closings"]
+            },
+        ),
     )
 
 

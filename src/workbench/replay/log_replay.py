@@ -1,6 +1,11 @@
-"""A stored log through the decision core: part by part, to a stored decision log.
+"""A stored log through the decision core: window by window, to a stored decision log.
 
 Owns the order of work and the state that is carried. Owns no rule of any kind.
+
+The log is cut into windows of known time and parts of persons. Without budgets each part runs
+through all windows by itself. With budgets the parts go through a window together, and a window
+in which a budget binds is decided again from the state saved at its start, with the closing fixed.
+Memory: for each worker one window of one part, and the state of all persons.
 """
 
 from __future__ import annotations
@@ -8,28 +13,40 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any, TypeVar
 
 import polars as pl
 
+from workbench.decision.budgets import Ledger, Reserves
 from workbench.decision.context import LOCAL_TIME_COLUMNS
-from workbench.decision.features import SOURCE_EVENT
-from workbench.decision.plan import Plan, idle_reasons, plans_of
+from workbench.decision.house import ProgrammeSet
 from workbench.decision.programme import Programme
 from workbench.decision.state import CoreState
 from workbench.errors import InputError, ParameterError, problem
 from workbench.files import locked
 from workbench.log.schema import CONTRACT
-from workbench.replay.decision_log import load_state, write_manifest, write_part, write_state
-from workbench.replay.job import Job, LogLike, Position, job_of
-from workbench.replay.part import Outcome, decide_part
+from workbench.replay import job as jobs
+from workbench.replay import part as kernel
+from workbench.replay import windows
+from workbench.replay.decision_log import Stored, load_state, write_manifest, write_state
+from workbench.replay.idle import idle_reasons
+from workbench.replay.job import Job, LogLike
+from workbench.replay.part import Outcome, PartState
 from workbench.replay.result import Replay, replay_result
-from workbench.replay.tally import Tally
+from workbench.replay.tally import Counts, Tally
+from workbench.replay.windows import EPOCH, FIRST_SEQ, Position, Window
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FIRST_SEQ = -(1 << 62)
+BUDGET_WINDOWS = 8
+"""Windows that a replay with budgets is cut into at least, so that a closing costs little."""
+
+_SMALL_PART = 50_000  # events of a part below which cutting costs more than it saves
+
+Given = TypeVar("Given")
+Made = TypeVar("Made")
 
 
 def replay(
@@ -39,24 +56,29 @@ def replay(
     out: str | Path | None = None,
     until: datetime | Position | None = None,
     state: CoreState | str | Path | None = None,
+    candidates: bool = False,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Replay:
     """Decide what the programmes would have done over a log, event by event.
 
     The core sees events in ``(known_at, seq)`` order and each one with what was known then.
-    The same log, programmes and version give the same decision log, byte for byte.
+    The same log, programmes and version give the same decision log, byte for byte, whatever the
+    number of workers. What time brings about (a basket left, an offer after quiet hours) happens
+    up to ``until`` and is otherwise kept in the state.
 
     Args:
         log: The stored log, from :func:`workbench.open_log`.
         programmes: From :func:`workbench.load_programmes`; their order decides ties.
         out: Folder of the decision log; none keeps the decisions in memory.
         until: Events known from this instant on are left for later (or from a ``(known_at_us,
-            seq)`` on); none: all events.
+            seq)`` on); none: up to the last event.
         state: Go on from the state of an earlier replay (``Replay.state``, or its folder):
             events that it has seen are not decided again.
+        candidates: Whether to make the candidate table too: every offer that was considered.
         workers: Parts decided at one time; none: one for each processor.
-        progress: Called with the number of parts done and of all parts.
+        progress: Called with the pieces of work done and all pieces; a window that is decided
+            again is not counted twice.
 
     Returns:
         The decisions, the funnel whose reasons add up to the triggers, and a sentence.
@@ -69,9 +91,9 @@ def replay(
     Example:
         ``replay(open_log("runs/demo/log"), load_programmes("params/programmes"), out="runs/d")``
     """
-    plans = plans_of(programmes)
-    carried = CoreState.empty(programmes) if state is None else _state(state)
-    carried = carried.checked(programmes)
+    chosen = ProgrammeSet.of(programmes)
+    carried = CoreState.empty(chosen) if state is None else _state(state)
+    carried = carried.checked(chosen)
     if workers is not None and workers < 1:
         raise ParameterError(problem("workers", workers, "must be at least 1"))
     end = None if until is None else _position(until)
@@ -79,68 +101,197 @@ def replay(
         raise ParameterError(
             "until lies before the end of what the state has seen; a replay goes forward only"
         )
-    job = job_of(log, plans, carried.position, end)
     folder = None if out is None else Path(out)
     with contextlib.nullcontext() if folder is None else locked(folder):
-        return _run(log, job, carried, end=end, folder=folder, workers=workers, progress=progress)
+        run = _Run(
+            log=log,
+            job=jobs.job_of(log, chosen),
+            carried=carried,
+            store=Stored(folder, candidates=candidates),
+            cuts=_cuts(log, carried, end, budgets=bool(chosen.budgets or _inventories(chosen))),
+            progress=progress or (lambda _done, _all: None),
+            workers=min(workers or os.cpu_count() or 1, len(log.parts)),
+        )
+        if run.workers <= 1:
+            return run.whole()
+        with ThreadPoolExecutor(run.workers) as run.pool:
+            return run.whole()
 
 
-def _run(
-    log: LogLike,
-    job: Job,
-    carried: CoreState,
-    *,
-    end: Position | None,
-    folder: Path | None,
-    workers: int | None,
-    progress: Callable[[int, int], None] | None,
-) -> Replay:
-    kept: list[pl.DataFrame] = []
-    entries = []
-    persons: list[pl.DataFrame] = []
-    position = end
-    tally = Tally.of(job.plans, [_idle(log, plan) for plan in job.plans])
-    for number, outcome in enumerate(_outcomes(log.parts, job, carried, workers)):
-        tally.add(outcome)
-        persons.append(outcome.persons)
-        if end is None and outcome.position is not None:
-            position = max(position or outcome.position, outcome.position)
-        if folder is None:
-            kept.append(outcome.decisions)
-        else:
-            entries.append(write_part(folder, number, outcome.decisions))
-        if progress is not None:
-            progress(number + 1, len(log.parts))
-    after = _after(carried, persons, position)
-    summary = tally.summary(log)
-    digest = ""
-    if folder is not None:
-        digest = write_manifest(folder, entries, write_state(folder, after), summary)
-    paths = tuple(folder / entry["file"] for entry in entries) if folder is not None else ()
-    return replay_result(summary, after, tuple(kept), paths, digest=digest)
+@dataclass
+class _Piece:
+    """One window of one part, decided and put away."""
+
+    state: PartState
+    reserves: Reserves
+    counts: Counts
+    stored: dict[str, Any]
 
 
-def _outcomes(
-    parts: Sequence[Path], job: Job, carried: CoreState, workers: int | None
-) -> Iterator[Outcome]:
-    """Decide parts, several at one time, and give their outcomes in the order of the parts."""
-    count = min(workers or os.cpu_count() or 1, len(parts))
-    if count <= 1:
-        yield from (decide_part(part, job, carried) for part in parts)
-        return
-    with ThreadPoolExecutor(count) as pool:
-        waiting = [pool.submit(decide_part, part, job, carried) for part in parts[:count]]
-        for following in [*parts[count:], *([None] * count)]:
+@dataclass
+class _Run:
+    """One replay while it runs."""
+
+    log: LogLike
+    job: Job
+    carried: CoreState
+    store: Stored
+    cuts: tuple[Window, ...]
+    progress: Callable[[int, int], None]
+    workers: int
+    pool: Executor | None = None
+    tally: Tally = field(init=False)
+    done: int = 0
+
+    def whole(self) -> Replay:
+        """Decide everything and return the result."""
+        programmes = self.job.programmes
+        columns = _event_columns(self.log)
+        self.tally = Tally(
+            programmes,
+            [idle_reasons(programmes, k, self.log.counts, columns) for k in range(len(programmes))],
+        )
+        ledger = self.carried.ledger.copy()
+        persons = self._together(ledger) if self.job.budgets else self._apart(ledger)
+        end = self.cuts[-1].until if self.cuts else None
+        after = _after(self.carried, persons, end, ledger)
+        summary = self.tally.summary(self.log, self.job.budgets, ledger)
+        digest = ""
+        if self.store.folder is not None:
+            digest = write_manifest(
+                self.store.folder,
+                self.store.entries(),
+                write_state(self.store.folder, after),
+                summary,
+            )
+        return replay_result(summary, after, self.store, digest=digest)
+
+    def _apart(self, ledger: Ledger) -> list[pl.DataFrame]:
+        """Run each part through all windows by itself."""
+
+        def run(number: int) -> tuple[list[Counts], list[dict[str, Any]], pl.DataFrame]:
+            state = self._start(number)
+            counts, stored = [], []
+            for place, window in enumerate(self.cuts):
+                piece = self._decide(number, place, window, state, ledger)
+                state = piece.state  # the one before is let go
+                counts.append(piece.counts)
+                stored.append(piece.stored)
+            return counts, stored, kernel.finish_part(state, self.job)
+
+        persons = []
+        for counts, stored, frame in self._each(run, range(len(self.log.parts))):
+            self.tally.add(counts)
+            for each in stored:
+                self.store.keep(each)
+                self._tell()
+            persons.append(frame)
+        return persons
+
+    def _together(self, ledger: Ledger) -> list[pl.DataFrame]:
+        """Run all parts through one window after the other, and again where a budget binds."""
+        numbers = range(len(self.log.parts))
+        states = list(self._each(self._start, numbers))
+        counts: list[list[Counts]] = [[] for _ in numbers]
+        for place, window in enumerate(self.cuts):
+            pieces = self._window(place, window, states, ledger)
+            for number, piece in enumerate(pieces):
+                states[number] = piece.state
+                counts[number].append(piece.counts)
+                self.store.keep(piece.stored)
+                self._tell()
+            ledger.settle(Reserves.merged([piece.reserves for piece in pieces]))
+        for each in counts:
+            self.tally.add(each)
+        return list(self._each(lambda n: kernel.finish_part(states[n], self.job), numbers))
+
+    def _window(
+        self,
+        place: int,
+        window: Window,
+        states: Sequence[PartState],
+        ledger: Ledger,
+    ) -> list[_Piece]:
+        """Decide one window until no budget binds; what is closed is noted in the ledger."""
+        amounts = [amount for _, amount in self.job.budgets]
+        numbers = range(len(states))
+        while True:
+            pieces = list(
+                self._each(
+                    lambda n: self._decide(n, place, window, states[n], ledger),
+                    numbers,
+                )
+            )
+            bound = ledger.first_to_bind(
+                Reserves.merged([piece.reserves for piece in pieces]), amounts
+            )
+            if bound is None:
+                return pieces
+            account, closing = bound
+            ledger.closings[account] = closing
+
+    def _start(self, number: int) -> PartState:
+        return kernel.start_part(self.log.parts[number], self.job, self.carried)
+
+    def _decide(
+        self, number: int, place: int, window: Window, state: PartState, ledger: Ledger
+    ) -> _Piece:
+        outcome: Outcome = kernel.decide_part(
+            self.log.parts[number],
+            self.job,
+            state,
+            since=window.since,
+            until=window.until,
+            ledger=ledger,
+            candidates=self.store.candidates,
+        )
+        return _Piece(
+            outcome.state,
+            outcome.reserves,
+            Counts.of(outcome),
+            self.store.put((number, place), outcome.decisions, outcome.candidates),
+        )
+
+    def _each(self, work: Callable[[Given], Made], given: Sequence[Given]) -> Iterator[Made]:
+        """Give results in the order of what was given; ``workers`` are made at a time."""
+        if self.pool is None:
+            yield from (work(each) for each in given)
+            return
+        waiting: list[Future[Made]] = []
+        for each in given:
+            if len(waiting) >= 2 * self.workers:
+                yield waiting.pop(0).result()
+            waiting.append(self.pool.submit(work, each))
+        while waiting:
             yield waiting.pop(0).result()
-            if following is not None:
-                waiting.append(pool.submit(decide_part, following, job, carried))
+
+    def _tell(self) -> None:
+        self.done += 1
+        self.progress(self.done, len(self.cuts) * len(self.log.parts))
+
+
+def _cuts(
+    log: LogLike, carried: CoreState, end: Position | None, *, budgets: bool
+) -> tuple[Window, ...]:
+    """Return the windows to go through; none when there is nothing to see."""
+    groups = [windows.groups_of(part) for part in log.parts]
+    last = end or windows.behind_last(log.parts, groups)
+    if last is None or (carried.position is not None and last < carried.position):
+        return ()
+    largest = max((sum(each.rows for each in part) for part in groups), default=0)
+    least = BUDGET_WINDOWS if budgets and largest >= _SMALL_PART else 1
+    return windows.windows_of(groups, carried.position, last, least=least)
+
+
+def _inventories(programmes: ProgrammeSet) -> bool:
+    return any(offer.inventory is not None for each in programmes for offer in each.offers)
 
 
 def _after(
-    carried: CoreState, persons: Sequence[pl.DataFrame], position: Position | None
+    carried: CoreState, persons: Sequence[pl.DataFrame], end: Position | None, ledger: Ledger
 ) -> CoreState:
     """Return the state behind the last event, after checking that no two parts share a person."""
-    after = carried.updated(persons, position)
+    after = carried.updated(persons, end, ledger)
     twice = after.persons.filter(pl.col("person_id").is_duplicated())
     if twice.height:
         raise InputError(
@@ -159,11 +310,11 @@ def _position(until: datetime | Position) -> Position:
         return until
     if until.tzinfo is None:
         raise ParameterError(problem("until", until.isoformat(), "must be an instant with a zone"))
-    return (until - _EPOCH) // timedelta(microseconds=1), _FIRST_SEQ
+    return (until - EPOCH) // timedelta(microseconds=1), FIRST_SEQ
 
 
-def _idle(log: LogLike, plan: Plan) -> tuple[str, ...]:
-    """Return what the programme needs and the log does not have."""
+def _event_columns(log: LogLike) -> frozenset[str]:
+    """Return the names of the columns of the event that the log has."""
     stored = {name for part in log.parts for name in pl.read_parquet_schema(part)}
-    columns = frozenset(column.decoded for column in CONTRACT if column.stored in stored)
-    return idle_reasons(plan, log.counts, columns | set(LOCAL_TIME_COLUMNS), SOURCE_EVENT)
+    named = frozenset(column.decoded for column in CONTRACT if column.stored in stored)
+    return named | frozenset(LOCAL_TIME_COLUMNS)

@@ -47,12 +47,12 @@ def reach_by(replayed: Replay, customers: pd.DataFrame, column: str) -> Reach:
         raise InputError(f"{text.NOT_ENOUGH_DATA}: there is no customer")
     if customers["person_id"].duplicated().any():
         raise InputError("customers must have one row each; some person_id occurs twice")
-    rates = pl.from_pandas(replayed.programmes[["programme", "redemption_rate"]])
+    rates = pl.from_pandas(replayed.offers[["programme", "offer_id", "redemption_rate"]])
     offers = (
         replayed.decisions()
         .filter("delivered")
-        .with_columns(pl.col("programme").cast(pl.String), pl.col("person").cast(pl.String))
-        .join(rates.lazy(), on="programme")
+        .with_columns(pl.col("programme", "offer_id", "person").cast(pl.String))
+        .join(rates.lazy(), on=["programme", "offer_id"], how="left")
         .group_by("person")
         .agg(
             offers=pl.len().cast(pl.Int64),

@@ -6,7 +6,7 @@ counterfactual offer has no logged response.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -17,13 +17,16 @@ import polars as pl
 from workbench import text
 from workbench.decision.state import CoreState
 from workbench.errors import InputError, ParameterError, problem
-from workbench.records import OFFERED, REASON_OF_CODE, REASONS
+from workbench.records import AWARDED, GLOBAL_HOLDOUT, HELD_OUT, OFFERED, REASON_OF_CODE, REASONS
+from workbench.replay.decision_log import Stored
 from workbench.replay.part import DECISIONS_SCHEMA
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _DELIVERED = REASON_OF_CODE[OFFERED].name
+_AWARDED = REASON_OF_CODE[AWARDED].name
+_GHOSTS = (REASON_OF_CODE[HELD_OUT].name, REASON_OF_CODE[GLOBAL_HOLDOUT].name)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,6 +39,9 @@ class Replay(text.Result):
         text: How many decisions, for whom, at what committed cost, refused for which reasons.
         programmes: A row for each programme: events considered, triggers, decisions, persons,
             committed cost, and what the log lacks for it.
+        offers: A row for each offer: programme, stated redemption rate, full cost of what was
+            delivered, committed cost.
+        budgets: A row for each budget and period: what was reserved, and where it closed.
         events: Events of the log that were in reach.
         persons_reached: Persons to whom at least one offer was delivered.
         committed_cost_cents: Cost of what was delivered at the stated redemption rates.
@@ -43,9 +49,13 @@ class Replay(text.Result):
         digest: Identity of the stored decision log; empty when it was kept in memory.
         paths: Its Parquet parts.
         frames: The decisions of each part when they were kept in memory.
+        candidate_paths: The Parquet parts of the candidate table, when it was asked for.
+        candidate_frames: The same when they were kept in memory.
     """
 
     programmes: pd.DataFrame
+    offers: pd.DataFrame
+    budgets: pd.DataFrame
     events: int
     persons_reached: int
     committed_cost_cents: int
@@ -53,6 +63,8 @@ class Replay(text.Result):
     digest: str
     paths: tuple[Path, ...]
     frames: tuple[pl.DataFrame, ...]
+    candidate_paths: tuple[Path, ...] = ()
+    candidate_frames: tuple[pl.DataFrame, ...] = ()
 
     @property
     def funnel(self) -> pd.DataFrame:
@@ -64,6 +76,18 @@ class Replay(text.Result):
         if self.paths:
             return pl.scan_parquet(list(self.paths), schema=DECISIONS_SCHEMA)
         return pl.concat([pl.DataFrame(schema=DECISIONS_SCHEMA), *self.frames]).lazy()
+
+    def candidates(self) -> pl.LazyFrame:
+        """Return the candidate table: every offer considered and the stage that removed it.
+
+        Raises:
+            InputError: The replay was made without it.
+        """
+        if self.candidate_paths:
+            return pl.scan_parquet(list(self.candidate_paths))
+        if self.candidate_frames:
+            return pl.concat(self.candidate_frames).lazy()
+        raise InputError("this replay has no candidate table; replay with candidates=True")
 
     def funnel_by(self, persons: pd.DataFrame | pl.DataFrame, column: str) -> pd.DataFrame:
         """Return the funnel by a group of persons, such as their segment.
@@ -120,15 +144,14 @@ class Replay(text.Result):
 def replay_result(
     summary: Mapping[str, Any],
     state: CoreState,
-    frames: tuple[pl.DataFrame, ...],
-    paths: tuple[Path, ...],
+    stored: Stored,
     *,
     digest: str,
 ) -> Replay:
     """Make the result of a replay from its summary, fresh or read from a manifest."""
     import pandas as pd  # noqa: PLC0415 - pandas is at the door only
 
-    rows, programmes = [], []
+    rows, programmes, offers = [], [], []
     for each in summary["programmes"]:
         triggers = each["triggers"]
         rows += [
@@ -139,9 +162,18 @@ def replay_result(
             }
             for row in each["reasons"]
         ]
+        priced = [
+            {
+                "programme": each["programme"],
+                "offer_id": offer["offer_id"],
+                "redemption_rate": offer["redemption_rate"],
+                "cost_cents": offer["cost_cents"],
+                "committed_cost_cents": _committed(offer, "cost_cents"),
+            }
+            for offer in each["offers"]
+        ]
+        offers += priced
         by_reason = {row["reason"]: row for row in each["reasons"]}
-        rate = Fraction(str(each["redemption_rate"]))
-        delivered, ghosts = by_reason[_DELIVERED], by_reason["held_out"]
         programmes.append(
             {
                 "programme": each["programme"],
@@ -149,12 +181,14 @@ def replay_result(
                 "considered": each["considered"],
                 "trigger_unknown": each["trigger_unknown"],
                 "triggers": triggers,
-                "delivered": delivered["decisions"],
-                "persons": delivered["persons"],
-                "ghosts": ghosts["decisions"],
-                "redemption_rate": each["redemption_rate"],
-                "committed_cost_cents": round(rate * delivered["cost_cents"]),
-                "ghost_cost_cents": round(rate * ghosts["would_cost_cents"]),
+                "delivered": by_reason[_DELIVERED]["decisions"],
+                "awarded": by_reason[_AWARDED]["decisions"],
+                "persons": by_reason[_AWARDED if not priced else _DELIVERED]["persons"],
+                "ghosts": sum(by_reason[name]["decisions"] for name in _GHOSTS),
+                "committed_cost_cents": sum(row["committed_cost_cents"] for row in priced),
+                "ghost_cost_cents": sum(
+                    _committed(offer, "would_cost_cents") for offer in each["offers"]
+                ),
                 "missing": "; ".join(each["idle"]),
             }
         )
@@ -165,13 +199,47 @@ def replay_result(
         table=table,
         text=_text(summary, table, committed),
         programmes=by_programme,
+        offers=pd.DataFrame(
+            offers,
+            columns=[
+                "programme",
+                "offer_id",
+                "redemption_rate",
+                "cost_cents",
+                "committed_cost_cents",
+            ],
+        ),
+        budgets=_budgets(summary["budgets"]),
         events=summary["events"],
         persons_reached=summary["persons_reached"],
         committed_cost_cents=committed,
         state=state,
         digest=digest,
-        paths=paths,
-        frames=frames,
+        paths=stored.paths("decisions"),
+        frames=stored.frames("decisions"),
+        candidate_paths=stored.paths("candidates"),
+        candidate_frames=stored.frames("candidates"),
+    )
+
+
+def _committed(offer: Mapping[str, Any], cost: str) -> int:
+    """Return a cost at the offer's stated redemption rate, in whole cents."""
+    return round(Fraction(str(offer["redemption_rate"])) * offer[cost])
+
+
+def _budgets(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return what each budget reserved in each period, and when it closed."""
+    import pandas as pd  # noqa: PLC0415 - pandas is at the door only
+
+    closed = [row["closed"][0] if row["closed"] else None for row in rows]
+    return pd.DataFrame(
+        {
+            "budget": [row["budget"] for row in rows],
+            "period": [row["period"] for row in rows],
+            "amount": [row["amount"] for row in rows],
+            "reserved": [row["reserved"] for row in rows],
+            "closed_at": pd.to_datetime(pd.Series(closed, dtype="Int64"), unit="us", utc=True),
+        }
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from workbench.replay.decision_log import load_state, read_manifest
+from workbench.replay.decision_log import Stored, load_state, read_manifest
 from workbench.replay.result import Replay, replay_result
 
 
@@ -22,7 +22,9 @@ def open_replay(folder: str | Path) -> Replay:
     """
     folder = Path(folder)
     manifest = read_manifest(folder)
-    paths = tuple(folder / part["file"] for part in manifest["parts"])
     return replay_result(
-        manifest["summary"], load_state(folder), (), paths, digest=manifest["digest"]
+        manifest["summary"],
+        load_state(folder),
+        Stored.of(folder, manifest),
+        digest=manifest["digest"],
     )

@@ -1,18 +1,56 @@
-"""Counts of a replay, part by part, and the check that they add up. Owns no decision and no text."""
+"""Counts of a replay, piece by piece, and the check that they add up. Owns no decision and no text."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 
-from workbench.decision.plan import Plan
+from workbench.decision.budgets import Ledger
+from workbench.decision.house import ProgrammeSet
+from workbench.decision.programme import Programme
 from workbench.errors import WorkbenchError
 from workbench.records import REASONS
 from workbench.replay.job import LogLike
 from workbench.replay.part import Outcome
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """What one window of one part adds to the figures.
+
+    Attributes:
+        events: Events of every type.
+        counters: Name of a counter → position of a programme → how many.
+        not_admitted: Responses whose decision was not made in this replay.
+        sums: A row for each programme, reason and offer, with ``len`` and both costs.
+        persons: Each person once for each programme and reason.
+        reached: Each person once to whom something was delivered.
+    """
+
+    events: int
+    counters: Mapping[str, Mapping[int, int]]
+    not_admitted: int
+    sums: pl.DataFrame
+    persons: pl.DataFrame
+    reached: pl.Series
+
+    @classmethod
+    def of(cls, outcome: Outcome) -> Counts:
+        """Count the rows of an outcome."""
+        rows = outcome.rows
+        return cls(
+            outcome.events,
+            outcome.counts,
+            outcome.responses_not_admitted,
+            rows.group_by("programme", "reason", "offer").agg(
+                pl.len(), pl.col("cost_cents").sum(), pl.col("would_cost_cents").sum()
+            ),
+            rows.select("programme", "reason", "person").unique(),
+            rows.filter("delivered")["person"].unique(),
+        )
 
 
 @dataclass
@@ -20,91 +58,115 @@ class Tally:
     """Counts of a replay, added up part by part.
 
     Attributes:
-        plans: The programmes.
+        programmes: The programmes.
         idle: For each programme what the log lacks.
         events: Events of every type.
-        considered: By programme, events of the trigger's type.
-        unknown: By programme, events whose trigger condition is not known.
-        triggered: By programme, decisions as they came out of the conditions.
-        reasons: By programme and reason, decisions, persons and cost.
-        reached: By programme, persons with a delivered offer.
+        not_admitted: Responses whose decision was not made in this replay.
+        counters: Name of a counter → position of a programme → how many.
+        figures: By programme, reason and offer: decisions, cost, cost that ghosts would have had.
+        persons: By programme and reason.
+        reached: Persons with a delivered offer.
     """
 
-    plans: Sequence[Plan]
+    programmes: ProgrammeSet
     idle: Sequence[tuple[str, ...]]
     events: int = 0
-    considered: dict[str, int] = field(default_factory=dict)
-    unknown: dict[str, int] = field(default_factory=dict)
-    triggered: dict[str, int] = field(default_factory=dict)
-    reasons: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+    not_admitted: int = 0
+    counters: dict[str, dict[int, int]] = field(default_factory=dict)
+    figures: dict[tuple[int, int, int], list[int]] = field(default_factory=dict)
+    persons: dict[tuple[int, int], int] = field(default_factory=dict)
     reached: int = 0
 
-    @classmethod
-    def of(cls, plans: Sequence[Plan], idle: Sequence[tuple[str, ...]]) -> Tally:
-        """Return a tally of nothing."""
-        return cls(plans, idle)
+    def add(self, windows: Sequence[Counts]) -> None:
+        """Add the windows of one part; its persons are in no other."""
+        if not windows:
+            return
+        for counts in windows:
+            self.events += counts.events
+            self.not_admitted += counts.not_admitted
+            for name, by_programme in counts.counters.items():
+                sums = self.counters.setdefault(name, {})
+                for position, count in by_programme.items():
+                    sums[position] = sums.get(position, 0) + count
+            for programme, reason, offer, *figures in counts.sums.iter_rows():
+                so_far = self.figures.setdefault((programme, reason, offer), [0, 0, 0])
+                for place, figure in enumerate(figures):
+                    so_far[place] += figure
+        persons = pl.concat([counts.persons for counts in windows])
+        for programme, reason, count in (
+            persons.group_by("programme", "reason").agg(pl.col("person").n_unique()).iter_rows()
+        ):
+            self.persons[programme, reason] = self.persons.get((programme, reason), 0) + count
+        self.reached += pl.concat([counts.reached for counts in windows]).n_unique()
 
-    def add(self, outcome: Outcome) -> None:
-        """Add one part; its persons are in no other."""
-        self.events += outcome.events
-        for plan in self.plans:
-            name = plan.programme.name
-            self.considered[name] = self.considered.get(name, 0) + outcome.considered[plan.position]
-            self.unknown[name] = self.unknown.get(name, 0) + outcome.unknown[plan.position]
-            self.triggered[name] = self.triggered.get(name, 0) + outcome.triggered[plan.position]
-        counts = outcome.decisions.group_by("programme", "reason").agg(
-            pl.len(),
-            pl.col("person").n_unique().alias("persons"),
-            pl.col("cost_cents").sum(),
-            pl.col("would_cost_cents").sum(),
-        )
-        for programme, reason, *figures in counts.iter_rows():
-            sums = self.reasons.setdefault((programme, reason), [0, 0, 0, 0])
-            for place, figure in enumerate(figures):
-                sums[place] += figure
-        self.reached += outcome.decisions.filter("delivered")["person"].n_unique()
-
-    def summary(self, log: LogLike) -> dict[str, Any]:
+    def summary(
+        self, log: LogLike, budgets: Sequence[tuple[str, int]], ledger: Ledger
+    ) -> dict[str, Any]:
         """Return the figures as plain values, after checking that the reasons add up."""
-        programmes = []
-        for plan, idle in zip(self.plans, self.idle, strict=True):
-            programme = plan.programme
-            rows: list[dict[str, Any]] = []
-            for reason in REASONS:
-                count, persons, cost, would = self.reasons.get(
-                    (programme.name, reason.name), [0, 0, 0, 0]
-                )
-                rows.append(
-                    {
-                        "stage": reason.stage,
-                        "reason": reason.name,
-                        "decisions": count,
-                        "persons": persons,
-                        "cost_cents": cost,
-                        "would_cost_cents": would,
-                    }
-                )
-            triggers = self.triggered.get(programme.name, 0)
-            check_adds_up(programme.name, triggers, [row["decisions"] for row in rows])
-            programmes.append(
-                {
-                    "programme": programme.name,
-                    "digest": programme.digest,
-                    "trigger": programme.trigger.event,
-                    "redemption_rate": programme.offer.redemption_rate,
-                    "considered": self.considered.get(programme.name, 0),
-                    "trigger_unknown": self.unknown.get(programme.name, 0),
-                    "triggers": triggers,
-                    "idle": list(idle),
-                    "reasons": rows,
-                }
-            )
         return {
             "log_digest": log.digest,
+            "programmes_digest": self.programmes.digest,
             "events": self.events,
             "persons_reached": self.reached,
-            "programmes": programmes,
+            "responses_not_admitted": self.not_admitted,
+            "programmes": [
+                self._of(position, programme) for position, programme in enumerate(self.programmes)
+            ],
+            "budgets": [
+                {
+                    "budget": budgets[budget][0],
+                    "amount": budgets[budget][1],
+                    "period": period,
+                    "reserved": ledger.spent.get((budget, period), 0),
+                    "closed": list(ledger.closings.get((budget, period), ())),
+                }
+                for budget, period in sorted({*ledger.spent, *ledger.closings})
+            ],
         }
+
+    def _of(self, position: int, programme: Programme) -> dict[str, Any]:
+        mine = {key[1:]: sums for key, sums in self.figures.items() if key[0] == position}
+        rows = []
+        for reason in REASONS:
+            sums = [each for (code, _), each in mine.items() if code == reason.code]
+            count, cost, would = (
+                (sum(column) for column in zip(*sums, strict=True)) if sums else (0, 0, 0)
+            )
+            rows.append(
+                {
+                    "stage": reason.stage,
+                    "reason": reason.name,
+                    "decisions": count,
+                    "persons": self.persons.get((position, reason.code), 0),
+                    "cost_cents": cost,
+                    "would_cost_cents": would,
+                }
+            )
+        triggers = self._counter("triggered", position)
+        check_adds_up(programme.name, triggers, [row["decisions"] for row in rows])
+        offers = [
+            {
+                "offer_id": offer.id,
+                "redemption_rate": offer.redemption_rate,
+                "cost_cents": sum(sums[1] for (_, of), sums in mine.items() if of == place),
+                "would_cost_cents": sum(sums[2] for (_, of), sums in mine.items() if of == place),
+            }
+            for place, offer in enumerate(programme.offers)
+        ]
+        return {
+            "programme": programme.name,
+            "digest": programme.digest,
+            "trigger": programme.trigger.event or programme.trigger.pattern,
+            "considered": self._counter("considered", position),
+            "trigger_unknown": self._counter("unknown", position),
+            "triggers": triggers,
+            "idle": list(self.idle[position]),
+            "reasons": rows,
+            "offers": offers,
+        }
+
+    def _counter(self, name: str, position: int) -> int:
+        return self.counters.get(name, {}).get(position, 0)
 
 
 def check_adds_up(programme: str, triggers: int, decisions: Sequence[int]) -> None:

@@ -78,11 +78,11 @@ def weekly_committed_cost(replayed: Replay, zone: str) -> pd.DataFrame:
     Returns:
         A row for each week (Monday, a date) with ``week`` and ``committed_cents``.
     """
-    rates = pl.from_pandas(replayed.programmes[["programme", "redemption_rate"]])
+    rates = pl.from_pandas(replayed.offers[["programme", "offer_id", "redemption_rate"]])
     return (
         replayed.decisions()
-        .with_columns(pl.col("programme").cast(pl.String))
-        .join(rates.lazy(), on="programme")
+        .with_columns(pl.col("programme", "offer_id").cast(pl.String))
+        .join(rates.lazy(), on=["programme", "offer_id"], how="left")
         .group_by(_week(zone))
         .agg((pl.col("cost_cents") * pl.col("redemption_rate")).sum().alias("committed_cents"))
         .sort("week")

@@ -139,9 +139,7 @@ def windows_of(
         if (since is None or (cut, FIRST_SEQ) > since) and (cut, FIRST_SEQ) < until
     ]
     edges = [since, *inside, until]
-    return tuple(
-        Window(low, high) for low, high in itertools.pairwise(edges) if high is not None
-    )
+    return tuple(Window(low, high) for low, high in itertools.pairwise(edges) if high is not None)
 
 
 def _instant_of(groups: Sequence[Group], wanted: int) -> int:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
-from workbench.errors import ParameterError, WorkbenchError, did_you_mean
+from workbench.errors import ParameterError, WorkbenchError, did_you_mean, problem
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,8 +106,20 @@ def ingest(
 def replay(
     log_folder: Annotated[Path, typer.Argument(metavar="LOG", help="The folder of a stored log.")],
     *,
-    programme: Annotated[list[Path], typer.Option(help="A programme file; may be repeated.")],
+    programme: Annotated[
+        list[Path], typer.Option(help="A programme file or a folder of them; may be repeated.")
+    ],
     out: Annotated[Path, typer.Option(help="The folder of the decision log.")],
+    candidates: Annotated[
+        bool, typer.Option("--candidates", help="Also store every offer that was considered.")
+    ] = False,
+    until: Annotated[
+        str, typer.Option(help="Stop before this instant, such as 2017-07-01T00:00:00Z.")
+    ] = "",
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on from the state of this earlier decision log.")
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Parts at a time; 0: one a processor.")] = 0,
     as_json: Json = False,
 ) -> None:
     """Replay a log through programmes: who would have got what, and who was refused and why."""
@@ -114,9 +127,26 @@ def replay(
     from workbench.decision import load_programmes
     from workbench.replay import replay as replay_log
 
-    programmes = load_programmes(programme)
-    with _Counter("parts") as done:
-        result = replay_log(log.open_log(log_folder), programmes, out=out, progress=done)
+    if resume is not None and resume.resolve() == out.resolve():
+        raise ParameterError(
+            f"--out {out} must be another folder than --resume, whose decisions it would replace"
+        )
+    with _Counter("pieces") as done:
+        result = replay_log(
+            log.open_log(log_folder),
+            load_programmes(programme),
+            out=out,
+            until=_instant(until) if until else None,
+            state=resume,
+            candidates=candidates,
+            workers=workers or None,
+            progress=done,
+        )
+    for name, missing in zip(
+        result.programmes["programme"], result.programmes["missing"], strict=True
+    ):
+        if missing:
+            _tell(f"{name} is idle or partly so: {missing}")
     if as_json:
         _print_json(
             {
@@ -125,11 +155,29 @@ def replay(
                 "committed_cost_cents": result.committed_cost_cents,
                 "digest": result.digest,
                 "programmes": _records(result.programmes),
+                "budgets": _records(result.budgets),
                 "funnel": _records(result.table),
             }
         )
     else:
         _print(result.text)
+
+
+def _instant(text: str) -> datetime:
+    """Read an instant with a zone.
+
+    Raises:
+        ParameterError: It is none, or has no zone.
+    """
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        instant = None
+    if instant is None or instant.tzinfo is None:
+        raise ParameterError(
+            problem("--until", text, "must be an instant with a zone, such as 2017-07-01T00:00:00Z")
+        )
+    return instant
 
 
 @app.command()
