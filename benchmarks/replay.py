@@ -1,11 +1,21 @@
-"""Replay a log of the size of Complete Journey, stored log in and stored decisions out.
+"""Replay a big log: stored log in, stored decisions out, ten programmes.
 
-Beside it, in the same run, Polars reads the same columns and evaluates the same conditions on
-the same rows and does nothing with them: the ratio says what the memory of the core costs.
-Every figure is the best of several runs, because the machine does other work too.
+What is measured, each beside what it is compared with and in the same run, because the machine
+does other work too:
 
-Usage: ``python benchmarks/replay.py [--log FOLDER] [--json]``. Without a log one is made, of
-the same layout and size: 1,469,307 lines, 155,848 purchases, 2,469 customers.
+* ``events_per_second``: the replay, every event counted, in a process of its own;
+* ``ratio_to_scan_and_conditions``: its time over that in which Polars reads the same columns and
+  evaluates the same conditions and does nothing with them (taken in turns, best of each);
+* ``peak_rss_mb``: the most memory that the process of the replay held;
+* ``time_per_event_ratio``: time an event at the full size over that at a quarter: 1 is linear;
+* ``one_event_median_ms``: one event through ``DecisionCore`` with the ten programmes;
+* ``ratio_to_zen`` and ``ratio_to_pandas``: events a second of the replay over those of the same
+  rules in zen-engine and in a pandas loop (``loops.py``), after checking that all three decide
+  alike; on a sample of 200,000 events.
+
+Usage: ``python benchmarks/replay.py [--events 10000000] [--quick] [--log FOLDER] [--json]``.
+The log is made (``make_log.py``) unless ``--log`` holds one already. ``--quick``: a tenth of the
+size, for a look.
 """
 
 from __future__ import annotations
@@ -18,208 +28,241 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import polars as pl
 
-from workbench.decision import FEATURES, Programme, load_programmes
-from workbench.decision.plan import plans_of
+from make_log import EVENTS, PERSONS, make_log
+from workbench.decision import load_programmes
+from workbench.decision.context import COLUMNS, EVENT_COLUMNS, LOCAL_TIME_COLUMNS, local_time
+from workbench.decision.house import ProgrammeSet
 from workbench.log import Log, open_log
-from workbench.log.store import LogWriter, publish
+from workbench.log.schema import CONTRACT
 from workbench.records import Event
 from workbench.replay import DecisionCore, replay
-from workbench.replay.job import COLUMN_OF
 
-PURCHASES = 155_848
-LINES = 1_469_307
-PERSONS = 2_469
-RUNS = 5
-ONE_AT_A_TIME = 2_000
-ROOT = Path(__file__).resolve().parent.parent
-
-
-def made_log(folder: Path) -> Log:
-    """Write a log of the size of Complete Journey with the real writer."""
-    rng = np.random.default_rng(20_260_101)
-    start_us, year_us = 1_483_246_800_000_000, 365 * 86_400_000_000
-    basket_ts = np.sort(start_us + rng.integers(0, year_us, PURCHASES))
-    basket_person = rng.integers(0, PERSONS, PURCHASES)
-    basket_of_line = np.sort(
-        np.concatenate([np.arange(PURCHASES), rng.integers(0, PURCHASES, LINES - PURCHASES)])
-    )
-    cents = rng.gamma(1.5, 210, LINES).astype(np.int64)
-    lines = pl.DataFrame(
-        {
-            "basket": basket_of_line,
-            "type": "purchase_line",
-            "amount_cents": cents,
-            "discount_cents": (cents * rng.choice([0, 0.1, 0.6], LINES)).astype(np.int64),
-        }
-    )
-    baskets = (
-        lines.group_by("basket")
-        .agg(pl.col("amount_cents", "discount_cents").sum())
-        .with_columns(type=pl.lit("purchase"))
-    )
-    events = pl.concat([lines, baskets], how="diagonal").sort(
-        "basket", "type", descending=[False, True]
-    )
-    basket = events["basket"].to_numpy()
-    events = events.with_row_index("ordinal").select(
-        event_id=pl.format("e{}", "ordinal"),
-        ts=pl.Series(basket_ts[basket]).cast(pl.Datetime("us", "UTC")),
-        person_id=pl.format("household {}", pl.Series(basket_person[basket])),
-        type="type",
-        amount_cents="amount_cents",
-        discount_cents="discount_cents",
-        ordinal=pl.col("ordinal").cast(pl.Int64),
-        content=pl.col("ordinal").cast(pl.UInt64),
-    )
-    writer = LogWriter(folder / "generation-made", parts=8)
-    writer.add(events)
-    entries = writer.finish()
-    publish(
-        folder, folder / "generation-made", {**entries, "zone": "America/New_York", "tables": {}}
-    )
-    return open_log(folder)
+HERE = Path(__file__).resolve().parent
+PROGRAMMES, PLAIN = HERE / "programmes", HERE / "plain"
+SAMPLE_EVENTS, SAMPLE_PERSONS = 200_000, 10_000
+ONE_AT_A_TIME, WARM_UP = 5_000, 500
+RUNS = 3
+COLUMN_OF = {column.decoded: column for column in CONTRACT}
 
 
-def scan_and_conditions(log: Log, programmes: tuple[Programme, ...]) -> int:
+def scan_and_conditions(log: Log, programmes: ProgrammeSet) -> int:
     """Read the columns that the replay reads and evaluate its conditions, with Polars alone.
 
-    Features stand in as constants: what is compared is reading and evaluating.
+    The conditions of a programme are evaluated for the event types that they are about. Features
+    stand in as constants: what is compared is reading and evaluating.
     """
-    plans = plans_of(programmes)
-    code = log.codes("type").to_list().index("purchase")
-    features = [pl.lit(5).alias(feature.name) for feature in FEATURES]
-    event = {name for plan in plans for name in plan.columns} & set(COLUMN_OF)
-    stored = ["event_id", "seq", "ts", "known_at", "person", "type", "amount_cents"]
-    stored += [COLUMN_OF[name].stored for name in sorted(event)]
-    local = pl.col("ts").dt.convert_time_zone(log.zone)
+    by_type: dict[str, list[pl.Expr]] = {}
+    for position, (programme, found) in enumerate(
+        zip(programmes, programmes.conditions, strict=True)
+    ):
+        trigger = programme.trigger
+        second = trigger.second.event if trigger.second else trigger.event
+        for place, condition in enumerate(found):
+            about = second if condition is found.second else trigger.event
+            by_type.setdefault(about or "", []).append(
+                condition.expression().alias(f"{position}-{place}")
+            )
+        for name in trigger.event_types:
+            by_type.setdefault(name, [])
+    read = {name for found in programmes.conditions for name in found.columns}
+    event = [COLUMN_OF[name] for name in sorted(read & set(EVENT_COLUMNS))]
+    core = ["event_id", "seq", "ts", "known_at", "person", "type", "tz"]
+    types = log.codes("type").to_list()
+    wanted = [types.index(name) for name in by_type if name in types]
+    constants = [
+        pl.lit(5).alias(name)
+        for name in sorted(read & set(COLUMNS) - set(EVENT_COLUMNS) - set(LOCAL_TIME_COLUMNS))
+    ]
+    local = [
+        local_time(name, log.zone).alias(name) for name in sorted(read & set(LOCAL_TIME_COLUMNS))
+    ]
     hits = 0
     for part in log.parts:
         frame = (
             pl.scan_parquet(part)
-            .filter(pl.col("type") == code)
-            .select(*dict.fromkeys(stored))
-            .with_columns(
-                *features,
-                daypart=pl.when(local.dt.hour().is_between(11, 13)).then(pl.lit("lunch")),
-                weekday=local.dt.to_string("%A").str.to_lowercase(),
-            )
-            .with_columns(
-                condition.expression().alias(f"{plan.position}-{place}")
-                for plan in plans
-                for place, condition in enumerate(plan.conditions)
-            )
+            .filter(pl.col("type").is_in(wanted))
+            .select(*dict.fromkeys([*core, *(column.stored for column in event)]))
             .collect()
         )
-        hits += frame.height
+        for name, expressions in by_type.items():
+            rows = frame.filter(pl.col("type") == types.index(name))
+            decoded = [
+                _decoded(rows, column.stored, log).alias(column.decoded)
+                for column in event
+                if column.is_code
+            ]
+            rows = rows.with_columns(*decoded, *constants, *local)
+            hits += rows.select(*expressions).height if expressions else 0
     return hits
 
 
-def best_s(work: Callable[[], object], runs: int = RUNS) -> float:
-    """Return the shortest of several durations."""
-    durations = []
+def _decoded(rows: pl.DataFrame, stored: str, log: Log) -> pl.Series:
+    return log.codes(stored).gather(rows[stored].cast(pl.UInt32))
+
+
+def timed(work: Callable[[], Any]) -> float:
+    """Return the seconds that work takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def child(log: Path, out: Path, runs: int) -> None:
+    """Replay, tell the memory, then time replay and scan in turns; prints one JSON object."""
+    opened, programmes = open_log(log), load_programmes(PROGRAMMES)
+    first_s = timed(lambda: replay(opened, programmes, out=out))
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    replays, scans = [], []
+    result = None
     for _ in range(runs):
         start = time.perf_counter()
-        work()
-        durations.append(time.perf_counter() - start)
-    return min(durations)
-
-
-def second_process_s(log: Path, programmes: Path) -> tuple[float, int]:
-    """Return how long a new process takes for its first replay, and how much it compiled."""
-    code = (
-        "import sys, time, pathlib\n"
-        "from workbench.decision import core, features, load_programmes\n"
-        "from workbench.log import open_log\n"
-        "from workbench.replay import replay\n"
-        "log, programmes = open_log(sys.argv[1]), load_programmes(sys.argv[2])\n"
-        "start = time.perf_counter()\n"
-        "replay(log, programmes)\n"
-        "took = time.perf_counter() - start\n"
-        "misses = [sum(f.stats.cache_misses.values()) for f in (core.run_compiled, features.run_features_compiled)]\n"
-        "print(took, sum(misses))\n"
+        result = replay(opened, programmes, out=out)
+        replays.append(time.perf_counter() - start)
+        scans.append(timed(lambda: scan_and_conditions(opened, programmes)))
+    if result is None:
+        result, replays = replay(opened, programmes, out=out), [first_s]
+    print(
+        json.dumps(
+            {
+                "events": result.events,
+                "decisions": int(result.funnel["decisions"].sum()),
+                "closed_budgets": int(result.budgets["closed_at"].notna().sum()),
+                "first_s": first_s,
+                "replay_s": min(replays),
+                "scan_s": min(scans) if scans else 0.0,
+                "peak_rss_mb": peak_mb,
+                "reasons": result.table.groupby(["programme", "reason"])["decisions"]
+                .sum()
+                .loc[lambda n: n > 0]
+                .reset_index()
+                .values.tolist(),
+            }
+        )
     )
-    done = subprocess.run(  # noqa: S603 - our own interpreter and code
-        [sys.executable, "-c", code, str(log), str(programmes)],
-        capture_output=True,
+
+
+def in_child(log: Path, out: Path, runs: int) -> dict[str, Any]:
+    """Run :func:`child` in a new process and return what it told."""
+    done = subprocess.run(  # noqa: S603 - our own interpreter and file
+        [sys.executable, str(Path(__file__)), "--child", str(log), str(out), str(runs)],
+        stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
-    took, misses = done.stdout.split()
-    return float(took), int(misses)
+    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return told
 
 
-def one_event_ms(log: Log, programmes: tuple[Programme, ...]) -> float:
-    """Return the median time of one decision in plain Python."""
-    rows = log.to_polars(
-        [
-            "event_id",
-            "seq",
-            "ts",
-            "known_at",
-            "person_id",
-            "type",
-            "amount_cents",
-            "discount_cents",
-        ],
-        types=["purchase"],
-    ).head(ONE_AT_A_TIME)
-    rows = rows.with_columns(pl.col("ts", "known_at").to_physical())
-    one = DecisionCore(programmes, zone=log.zone)
-    durations = []
-    for event_id, seq, ts, known_at, person, kind, amount, discount in rows.iter_rows():
-        event = Event(
-            event_id, seq, ts, known_at, person, kind, amount_cents=amount, discount_cents=discount
+def events_of(log: Log, count: int) -> Iterator[Event]:
+    """Give the first events of a log, decoded, in their order."""
+    fields = [name for name in Event._fields if name not in ("ts_us", "known_at_us", "extra")]
+    frame = log.to_polars([*fields, "ts", "known_at"]).head(count)
+    for row in frame.with_columns(pl.col("ts", "known_at").to_physical()).iter_rows(named=True):
+        yield Event(
+            ts_us=row["ts"], known_at_us=row["known_at"], **{name: row[name] for name in fields}
         )
+
+
+def one_event_ms(log: Log) -> float:
+    """Return the median time of one event with the ten programmes."""
+    core = DecisionCore(load_programmes(PROGRAMMES), zone=log.zone)
+    durations = [
+        timed(lambda event=event: core.decide(event))  # type: ignore[misc]  # bound at once
+        for event in events_of(log, ONE_AT_A_TIME)
+    ]
+    return statistics.median(durations[WARM_UP:]) * 1000
+
+
+def by_other_means(log: Log) -> dict[str, Any]:
+    """Return rates of the replay, the loop and the tables of rules, equal decisions checked."""
+    from loops import COLUMNS as NEEDED  # noqa: PLC0415 - zen-engine is needed here alone
+    from loops import pandas_loop, zen_loop  # noqa: PLC0415 - same
+
+    programmes = load_programmes(PLAIN)
+    replay(log, programmes)  # compiled code is loaded
+    events = log.to_pandas(list(NEEDED))
+    found, seconds = {}, {}
+    start = time.perf_counter()
+    decided = replay(log, programmes).decisions().collect()
+    seconds["replay"] = time.perf_counter() - start
+    columns = ["event_id", "programme", "reason"]
+    found["replay"] = sorted(decided.select(pl.col(columns).cast(pl.String)).rows())
+    for name, work in (("zen", zen_loop), ("pandas", pandas_loop)):
         start = time.perf_counter()
-        one.decide(event)
-        durations.append(time.perf_counter() - start)
-    return statistics.median(durations) * 1000
+        rows = work(events)
+        seconds[name] = time.perf_counter() - start
+        found[name] = sorted(rows)
+    for name, rows in found.items():
+        if rows != found["replay"]:
+            wrong = sorted(set(rows) ^ set(found["replay"]))[:5]
+            raise SystemExit(f"{name} decides otherwise than the replay: {wrong}")
+    return {
+        "sample_events": len(events),
+        "sample_decisions": len(decided),
+        "replay_events_per_second_on_sample": round(len(events) / seconds["replay"]),
+        "zen_events_per_second": round(len(events) / seconds["zen"]),
+        "pandas_events_per_second": round(len(events) / seconds["pandas"]),
+        "ratio_to_zen": round(seconds["zen"] / seconds["replay"], 1),
+        "ratio_to_pandas": round(seconds["pandas"] / seconds["replay"], 1),
+    }
+
+
+def figures(scratch: Path, log: Path, events: int, runs: int) -> dict[str, Any]:
+    """Make what is missing, measure, and return the figures."""
+    persons = min(PERSONS, max(1_000, events // 20))
+    if not (log / "manifest.json").exists():
+        make_log(log, events=events, persons=persons)
+    quarter = make_log(scratch / "quarter", events=events // 4, persons=persons // 4).path
+    sample = make_log(scratch / "sample", events=SAMPLE_EVENTS, persons=SAMPLE_PERSONS, parts=4)
+    told = in_child(log, scratch / "out", runs)
+    small = in_child(quarter, scratch / "out-quarter", runs)
+    per_event = told["replay_s"] / told["events"]
+    return {
+        "events": told["events"],
+        "decisions": told["decisions"],
+        "programmes": len(load_programmes(PROGRAMMES)),
+        "persons": open_log(log).persons,
+        "closed_budgets": told["closed_budgets"],
+        "first_replay_s": round(told["first_s"], 2),
+        "replay_s": round(told["replay_s"], 2),
+        "scan_and_conditions_s": round(told["scan_s"], 2),
+        "events_per_second": round(told["events"] / told["replay_s"]),
+        "ratio_to_scan_and_conditions": round(told["replay_s"] / told["scan_s"], 2),
+        "peak_rss_mb": round(told["peak_rss_mb"]),
+        "quarter_events_per_second": round(small["events"] / small["replay_s"]),
+        "time_per_event_ratio": round(per_event * small["events"] / small["replay_s"], 2),
+        "one_event_median_ms": round(one_event_ms(sample), 3),
+        **by_other_means(sample),
+    }
 
 
 def main() -> None:
     """Measure and print."""
+    if sys.argv[1:2] == ["--child"]:
+        log, out, runs = sys.argv[2:]
+        child(Path(log), Path(out), int(runs))
+        return
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--log", type=Path, help="a stored log; without it one is made")
+    parser.add_argument("--events", type=int, default=EVENTS, help="events of the log")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the size, one run")
+    parser.add_argument("--log", type=Path, help="where the log is, or is made and kept")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
-    folder = ROOT / "params" / "programmes"
-    programmes = load_programmes(folder)
+    events = options.events // 10 if options.quick else options.events
     with tempfile.TemporaryDirectory() as name:
-        scratch = Path(name)
-        log = made_log(scratch / "log") if options.log is None else open_log(options.log)
-        path = scratch / "log" if options.log is None else options.log
-        first = time.perf_counter()
-        result = replay(log, programmes, out=scratch / "out")
-        first_s = time.perf_counter() - first
-        replay_s = best_s(lambda: replay(log, programmes, out=scratch / "out"))
-        scan_s = best_s(lambda: scan_and_conditions(log, programmes))
-        second_s, compiled = second_process_s(path, folder)
-        figures = {
-            "events": result.events,
-            "events_considered": int(result.programmes["considered"].sum()),
-            "decisions": int(result.funnel["decisions"].sum()),
-            "programmes": len(programmes),
-            "first_replay_s": round(first_s, 3),
-            "replay_s": round(replay_s, 3),
-            "scan_and_conditions_s": round(scan_s, 3),
-            "events_per_second": round(result.events / replay_s),
-            "ratio_to_scan_and_conditions": round(replay_s / scan_s, 2),
-            "second_process_first_replay_s": round(second_s, 3),
-            "second_process_functions_compiled": compiled,
-            "one_event_median_ms": round(one_event_ms(log, programmes), 3),
-            "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000),
-        }
+        found = figures(
+            Path(name), options.log or Path(name) / "log", events, 1 if options.quick else RUNS
+        )
     if options.json:
-        print(json.dumps(figures))
+        print(json.dumps(found))
         return
-    print(result.text)
-    for key, value in figures.items():
+    for key, value in found.items():
         print(f"{key:36} {value:>14,}")
 
 
