@@ -1,6 +1,7 @@
-"""What a condition of a programme may read: the columns of an event, its local time, the features.
+"""What a condition of a programme may read: event, local time, reference tables, features.
 
-Owns the names and their types, and the local time of an instant. Evaluates no condition.
+Owns the names and their types, and the local time of an instant. Evaluates no condition and looks
+nothing up.
 """
 
 from __future__ import annotations
@@ -30,12 +31,39 @@ EVENT_COLUMNS: Mapping[str, ColumnType] = MappingProxyType(
         "temperature_c": "number",
     }
 )
-"""Columns of the event itself, by their names in the decoded log."""
+"""Columns of the event itself, by their names in the decoded log.
+
+Weather that the event does not know comes from the reference table ``weather``.
+"""
 
 LOCAL_TIME_COLUMNS: Mapping[str, ColumnType] = MappingProxyType(
     {"daypart": "text", "weekday": "text", "hour": "number"}
 )
-"""When the event happened, on the clock of the zone of the log."""
+"""When the event happened, on the customer's clock."""
+
+CALENDAR_COLUMNS: Mapping[str, ColumnType] = MappingProxyType(
+    {"is_holiday": "boolean", "is_payday": "boolean"}
+)
+"""What the reference table ``calendar`` says of the local day of the event."""
+
+REFERENCE_COLUMNS: Mapping[str, ColumnType] = MappingProxyType(
+    {
+        "customer_city": "text",
+        "customer_gender": "text",
+        "customer_segment": "text",
+        "customer_tier": "text",
+        "store_city": "text",
+        "store_format": "text",
+        "store_has_cafe": "boolean",
+        "store_has_parking": "boolean",
+        "offer_type": "text",
+    }
+)
+"""Columns of reference tables whose names and types are the same in every log.
+
+A log may have more, by the same rule: the name of the table's subject before the column's.
+They are known when the log is given, or when ``house.yaml`` declares them.
+"""
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -43,10 +71,12 @@ COLUMNS: Mapping[str, ColumnType] = MappingProxyType(
     {
         **EVENT_COLUMNS,
         **LOCAL_TIME_COLUMNS,
+        **CALENDAR_COLUMNS,
+        **REFERENCE_COLUMNS,
         **{feature.name: feature.type for feature in FEATURES},
     }
 )
-"""Everything that a condition may name."""
+"""Every name that a condition may use with any log."""
 
 
 def local_day(instant: pl.Expr, zone: str) -> pl.Expr:

@@ -14,6 +14,7 @@ from typing import Any
 from workbench.conditions import ColumnType
 from workbench.decision.house import House, ProgrammeSet
 from workbench.decision.programme import Programme
+from workbench.decision.reference import TablesOfLog, log_columns
 from workbench.errors import InputError, ParameterError, problem
 from workbench.files import read_text
 from workbench.params import read_yaml
@@ -24,7 +25,10 @@ _KEY_OF_RULE = {"draws": ".csv", "policy": ".yaml"}
 
 
 def load_programmes(
-    path: str | Path | Sequence[str | Path], *, columns: Mapping[str, ColumnType] | None = None
+    path: str | Path | Sequence[str | Path],
+    *,
+    log: TablesOfLog | None = None,
+    columns: Mapping[str, ColumnType] | None = None,
 ) -> ProgrammeSet:
     """Read programmes from a file, a folder of them, or several of either.
 
@@ -35,8 +39,8 @@ def load_programmes(
 
     Args:
         path: YAML files or folders.
-        columns: Names and types of columns that a log has beside the contract's (a mapping's
-            own, columns of its reference tables); conditions may name them.
+        log: The log that they are meant for: conditions may then name its own columns too.
+        columns: Names and types of further columns that conditions may name.
 
     Returns:
         The programmes in order with the rules of their house, checked.
@@ -51,7 +55,8 @@ def load_programmes(
     if not files:
         raise ParameterError("no programme file was named")
     house, source = _house(files)
-    known = {**(columns or {}), **house.known_columns}
+    own = {**(columns or {}), **(log_columns(log) if log is not None else {})}
+    known = {**own, **house.known_columns}
     programmes: dict[str, Programme] = {}
     origin: dict[str, Path] = {}
     for file in files:
@@ -64,7 +69,7 @@ def load_programmes(
         origin[programme.name] = file
     files_of = {name: str(file) for name, file in origin.items()}
     return ProgrammeSet.of(
-        tuple(programmes.values()), house, source=source, columns=columns, files=files_of
+        tuple(programmes.values()), house, source=source, columns=own, files=files_of
     )
 
 

@@ -1,0 +1,426 @@
+"""Every column that a condition may read but the features, for a frame of events and for one.
+
+Owns the look-up of reference tables as of the decision's instant, the customer's zone and the
+local time. Owns no condition and no feature.
+
+Tables of a log and their keys: ``customers`` (customer_id), ``stores`` (store_id), ``offers``
+(offer_id), ``weather`` (store_id or place, hour), ``calendar`` (date, and zone when it has one).
+A column ``has_cafe`` of ``stores`` is ``store_has_cafe`` in a condition. Attributes are looked up
+as of ``known_at``, when the decision is made; weather and calendar as of ``ts``, when the event
+happened. A day that lies between the first and the last one of the calendar and is not listed is
+no holiday and no pay-day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from workbench.conditions import ColumnType, column_types
+from workbench.dayparts import daypart
+from workbench.decision.context import (
+    CALENDAR_COLUMNS,
+    EVENT_COLUMNS,
+    LOCAL_TIME_COLUMNS,
+    REFERENCE_COLUMNS,
+    WEEKDAYS,
+    local_day,
+    local_time,
+)
+from workbench.decision.dated import DatedTable
+from workbench.decision.lookups import Calendar, Weather
+from workbench.errors import InputError, ParameterError, problem
+from workbench.log.schema import CONTRACT, CONTRACT_NAMES, Column
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SUBJECTS = {"customer": "customers", "store": "stores", "offer": "offers"}
+_WEATHER = ("weather", "temperature_c")
+_ZONE_COLUMNS = ("tz", "zone")
+_DECODED = {column.decoded: column for column in CONTRACT}
+
+
+class TablesOfLog(Protocol):
+    """What references need of a stored log."""
+
+    @property
+    def zone(self) -> str: ...  # noqa: D102 - the contract of the log says it
+    @property
+    def tables(self) -> tuple[str, ...]: ...  # noqa: D102 - same
+    @property
+    def columns(self) -> tuple[Column, ...]: ...  # noqa: D102 - same
+    def table(self, name: str) -> pl.DataFrame: ...  # noqa: D102 - same
+    def codes(self, column: str) -> pl.Series: ...  # noqa: D102 - same
+
+
+def log_columns(log: TablesOfLog) -> dict[str, ColumnType]:
+    """Return the columns that a log has beside those that every log may have, with their types.
+
+    They are a mapping's own columns of the event, and the columns of the reference tables.
+    """
+    return dict(References(log).own_types)
+
+
+class References:
+    """The reference tables of a log, ready to be looked up.
+
+    Attributes:
+        zone: The zone of customers without one of their own.
+        zone_names: Every zone in use, that of :attr:`zone` first; position = code.
+        own_types: Columns beside those that every log may have.
+
+    >>> one = References(None, zone="UTC").one(
+    ...     {"ts_us": 0, "known_at_us": 0, "amount_cents": 250}, ["amount_cents", "weekday", "hour"])
+    >>> one
+    {'amount_cents': 250, 'weekday': 'thursday', 'hour': 0}
+    """
+
+    def __init__(self, log: TablesOfLog | None, *, zone: str | None = None) -> None:
+        if log is None and zone is None:
+            raise ParameterError(problem("zone", zone, "must be named where there is no log"))
+        self._log = log
+        self.zone = zone or (log.zone if log is not None else "UTC")
+        self._columns = {
+            column.decoded: column for column in (log.columns if log is not None else CONTRACT)
+        }
+        names = set(log.tables) if log is not None else set()
+        self._subjects = {
+            subject: DatedTable.of(log.table(table), f"{subject}_id", name=table, zone=self.zone)
+            for subject, table in _SUBJECTS.items()
+            if log is not None and table in names
+        }
+        self._weather = (
+            Weather.of(log.table("weather")) if log is not None and "weather" in names else None
+        )
+        self._calendar = (
+            Calendar.of(log.table("calendar")) if log is not None and "calendar" in names else None
+        )
+        self._origin = {
+            _condition_name(subject, column): (subject, column)
+            for subject, table in self._subjects.items()
+            for column in table.values.columns
+        }
+        self.own_types: dict[str, ColumnType] = self._own_types()
+        self._check_types()
+        self._zone_column = self._column_of_zone()
+        self.zone_names, self._zone_codes = self._zones_in_use()
+
+    def missing(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Say which of the names this log has nothing for, by table or by column."""
+        found = []
+        for name in sorted(names):
+            if name in CALENDAR_COLUMNS:
+                if self._calendar is None or name not in self._calendar.columns:
+                    found.append(_nothing(name, "calendar", there=self._calendar is not None))
+            elif name in REFERENCE_COLUMNS and name not in self._origin:
+                subject = next(each for each in _SUBJECTS if name.startswith(each))
+                found.append(_nothing(name, _SUBJECTS[subject], there=subject in self._subjects))
+            elif name.split("_")[0] in _SUBJECTS and name not in (*self._origin, *_DECODED):
+                found.append(f"no `{name}` in this log")
+        return tuple(found)
+
+    def stored(self, names: Iterable[str]) -> frozenset[str]:
+        """Return the stored columns that a frame must have for :meth:`columns`."""
+        wanted = {"ts", "known_at"}
+        for name in names:
+            if name in self._columns and (name in EVENT_COLUMNS or name not in CONTRACT_NAMES):
+                wanted.add(self._columns[name].stored)
+            if name in self._origin:
+                wanted.add(self._origin[name][0])
+            if name in _WEATHER and self._weather is not None:
+                wanted.add("store")
+            if name in LOCAL_TIME_COLUMNS or name in CALENDAR_COLUMNS:
+                wanted |= self.stored_of_zone
+        return frozenset(wanted)
+
+    @property
+    def stored_of_zone(self) -> frozenset[str]:
+        """The stored columns that a frame must have for :meth:`zones`."""
+        if len(self.zone_names) == 1:
+            return frozenset()
+        return frozenset({"tz", "known_at"} | ({"customer"} if self._zone_column else set()))
+
+    def zones(self, frame: pl.DataFrame) -> NDArray[np.int32]:
+        """Return for each event the position of its customer's zone in :attr:`zone_names`.
+
+        The event's own zone counts, else the customer's as of the event, else :attr:`zone`.
+        """
+        none = np.zeros(frame.height, dtype=np.int32)
+        if len(self.zone_names) == 1 or self._log is None:
+            return none
+        codes = pl.Series([None] * frame.height, dtype=pl.Int32)
+        if "tz" in frame.columns:
+            book = pl.Series([self._zone_codes.get(z) for z in self._log.codes("tz").to_list()])
+            codes = _gather(book.cast(pl.Int32), frame["tz"].cast(pl.UInt32))
+        if self._zone_column is not None and "customer" in frame.columns:
+            names = self._subjects["customer"].values[self._zone_column]
+            book = names.replace_strict(self._zone_codes, default=None, return_dtype=pl.Int32)
+            rows = self._rows("customer", frame)
+            codes = codes.zip_with(codes.is_not_null(), _gather(book, rows))
+        return np.array(codes.fill_null(0), dtype=np.int32)
+
+    def columns(self, frame: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
+        """Return the named columns for stored events, one row each, in the order of the names.
+
+        Args:
+            frame: Events with the columns of :meth:`stored`; a column that the log lacks is null.
+            names: Names that conditions read; features are not among them.
+        """
+        wanted = tuple(names)
+        zones: NDArray[np.int32] | None = None
+        if any(name in LOCAL_TIME_COLUMNS or name in CALENDAR_COLUMNS for name in wanted):
+            zones = self.zones(frame)
+        rows = {
+            subject: self._rows(subject, frame)
+            for subject in {self._origin[name][0] for name in wanted if name in self._origin}
+        }
+        found = []
+        for name in wanted:
+            if name in LOCAL_TIME_COLUMNS and zones is not None:
+                column = _by_zone(frame, zones, self.zone_names, local_time, name)
+            elif name in CALENDAR_COLUMNS and zones is not None:
+                column = self._calendar_column(name, frame, zones)
+            elif name in self._origin:
+                subject, source = self._origin[name]
+                column = _gather(self._subjects[subject].values[source], rows[subject])
+            else:
+                column = self._event_column(name, frame)
+                if name in _WEATHER and self._weather is not None:
+                    column = self._with_weather(name, column, frame)
+            found.append(column.alias(name))
+        return pl.DataFrame(found)
+
+    def one(self, event: Any, names: Iterable[str]) -> dict[str, object]:
+        """Return the named values for one event, from the same tables.
+
+        Args:
+            event: A record with attributes (or a mapping with keys) ``ts_us``, ``known_at_us``
+                and the decoded columns; a value that is not there is not known.
+            names: Names that conditions read; features are not among them.
+        """
+        read = _reader(event)
+        zone = self.zone_of(event)
+        local = (_EPOCH + timedelta(microseconds=read("ts_us"))).astimezone(ZoneInfo(zone))
+        found: dict[str, object] = {}
+        for name in names:
+            if name == "daypart":
+                found[name] = daypart(local.hour)
+            elif name == "weekday":
+                found[name] = WEEKDAYS[local.weekday()]
+            elif name == "hour":
+                found[name] = local.hour
+            elif name in CALENDAR_COLUMNS:
+                day = local.date().toordinal() - _EPOCH.date().toordinal()
+                found[name] = (
+                    None if self._calendar is None else self._calendar.one(name, day, zone)
+                )
+            elif name in self._origin:
+                subject, source = self._origin[name]
+                found[name] = self._one_of(subject, source, read)
+            else:
+                found[name] = read(name)
+                if found[name] is None and name in _WEATHER and self._weather is not None:
+                    found[name] = self._weather.one(name, self._place_of(read), read("ts_us"))
+        return found
+
+    def zone_of(self, event: Any) -> str:
+        """Return the zone of one event's customer, as :meth:`zones` does.
+
+        Raises:
+            InputError: The event names a zone that is not known.
+        """
+        read = _reader(event)
+        own = read("tz")
+        if own is not None:
+            return _zone(own, "the event")
+        if self._zone_column is not None:
+            theirs = self._one_of("customer", self._zone_column, read)
+            if theirs is not None:
+                return str(theirs)
+        return self.zone
+
+    def _one_of(self, subject: str, column: str, read: Any) -> object:
+        table = self._subjects[subject]
+        row = table.row(_id_of(subject, read), read("known_at_us"))
+        return None if row is None else table.values[column][row]
+
+    def _rows(self, subject: str, frame: pl.DataFrame) -> pl.Series:
+        at = np.array(frame["known_at"].to_physical(), dtype=np.int64)
+        book = self._log.codes(subject) if self._log is not None else pl.Series([], dtype=pl.String)
+        return self._subjects[subject].rows(_codes(frame, subject), book, at)
+
+    def _event_column(self, name: str, frame: pl.DataFrame) -> pl.Series:
+        column = self._columns.get(name)
+        if column is None or column.stored not in frame.columns:
+            dtype = _DTYPES.get(_type_of(column), pl.Float64()) if column else pl.Null()
+            return pl.repeat(None, frame.height, dtype=dtype, eager=True)
+        if column.is_code and self._log is not None:
+            return _gather(self._log.codes(column.stored), frame[column.stored].cast(pl.UInt32))
+        return frame[column.stored]
+
+    def _place_of(self, read: Any) -> str | None:
+        if self._weather is None or self._weather.by_store:
+            return _text(read("store_id"))
+        if "store" not in self._subjects or "place" not in self._subjects["store"].values.columns:
+            return None
+        return _text(self._one_of("store", "place", read))
+
+    def _with_weather(self, name: str, own: pl.Series, frame: pl.DataFrame) -> pl.Series:
+        if self._weather is None or self._log is None or name not in self._weather.columns:
+            return own
+        places = _gather(self._log.codes("store"), _codes(frame, "store"))
+        if not self._weather.by_store:
+            if "store" not in self._subjects:
+                return own
+            table = self._subjects["store"].values
+            if "place" not in table.columns:
+                return own
+            places = _gather(table["place"], self._rows("store", frame))
+        seen = self._weather.column(name, places, np.array(frame["ts"].to_physical(), np.int64))
+        return own.zip_with(own.is_not_null(), seen.cast(own.dtype))
+
+    def _calendar_column(
+        self, name: str, frame: pl.DataFrame, zones: NDArray[np.int32]
+    ) -> pl.Series:
+        if self._calendar is None:
+            return pl.repeat(None, frame.height, dtype=pl.Boolean, eager=True)
+
+        def days(_: str, zone: str) -> pl.Expr:
+            return local_day(pl.col("ts"), zone)
+
+        day = _by_zone(frame, zones, self.zone_names, days, "day")
+        zone = pl.Series([self.zone_names[code] for code in zones.tolist()], dtype=pl.String)
+        return self._calendar.column(name, day, zone)
+
+    def _own_types(self) -> dict[str, ColumnType]:
+        found = {
+            name: _type_of(column)
+            for name, column in self._columns.items()
+            if name not in CONTRACT_NAMES
+        }
+        for name, (subject, source) in self._origin.items():
+            found[name] = column_types({source: self._subjects[subject].values.schema[source]})[
+                source
+            ]
+        return found
+
+    def _check_types(self) -> None:
+        for name, kind in REFERENCE_COLUMNS.items():
+            if self.own_types.get(name, kind) != kind:
+                raise InputError(
+                    problem(f"column {name} of the log", self.own_types[name], f"must be {kind}")
+                )
+
+    def _column_of_zone(self) -> str | None:
+        if "customer" not in self._subjects:
+            return None
+        columns = self._subjects["customer"].values.columns
+        return next((name for name in _ZONE_COLUMNS if name in columns), None)
+
+    def _zones_in_use(self) -> tuple[tuple[str, ...], dict[str, int]]:
+        names = {}
+        if self._log is not None:
+            names = dict.fromkeys(self._log.codes("tz").drop_nulls().to_list(), "column tz")
+        if self._zone_column is not None:
+            column = self._subjects["customer"].values[self._zone_column]
+            names |= dict.fromkeys(column.drop_nulls().unique().sort().to_list(), "table customers")
+        for name, where in names.items():
+            _zone(name, where)
+        used = tuple(dict.fromkeys((self.zone, *sorted(names))))
+        return used, {name: code for code, name in enumerate(used)}
+
+
+_DTYPES: dict[ColumnType, pl.DataType] = {
+    "number": pl.Float64(),
+    "text": pl.String(),
+    "boolean": pl.Boolean(),
+    "instant": pl.Datetime("us", "UTC"),
+}
+
+
+def _type_of(column: Column) -> ColumnType:
+    match column.kind:
+        case "boolean" | "instant":
+            return column.kind
+        case "integer" | "cents" | "number":
+            return "number"
+    return "text"
+
+
+def _condition_name(subject: str, column: str) -> str:
+    return column if column.startswith(f"{subject}_") else f"{subject}_{column}"
+
+
+def _nothing(name: str, table: str, *, there: bool) -> str:
+    if there:
+        return f"no `{name}` in this log"
+    return f"no table `{table}` in this log, from which `{name}` would come"
+
+
+def _codes(frame: pl.DataFrame, name: str) -> pl.Series:
+    """Return a column of codes; a log without the column knows none."""
+    if name in frame.columns:
+        return frame[name].cast(pl.UInt32)
+    return pl.repeat(None, frame.height, dtype=pl.UInt32, eager=True)
+
+
+def _gather(book: pl.Series, places: pl.Series) -> pl.Series:
+    if book.is_empty():
+        return pl.repeat(None, places.len(), dtype=book.dtype, eager=True)
+    return book.gather(places.cast(pl.UInt32))
+
+
+def _by_zone(
+    frame: pl.DataFrame, zones: NDArray[np.int32], names: Sequence[str], rule: Any, name: str
+) -> pl.Series:
+    """Return a column of local time, each row in its own zone."""
+    used = np.unique(zones)
+    if len(used) <= 1:
+        zone = names[int(used[0])] if len(used) else names[0]
+        return frame.select(rule(name, zone)).to_series()
+    keyed = frame.select("ts").with_columns(pl.Series("#zone", zones)).with_row_index("#row")
+    parts = [
+        keyed.filter(pl.col("#zone") == code).select(
+            "#row", rule(name, names[code]).alias("#value")
+        )
+        for code in used.tolist()
+    ]
+    return pl.concat(parts).sort("#row")["#value"]
+
+
+def _reader(event: Any) -> Any:
+    if isinstance(event, Mapping):
+        return event.get
+    extra = getattr(event, "extra", None) or {}
+
+    def read(name: str) -> Any:
+        value = getattr(event, name, None) if name in _RECORD else None
+        return extra.get(name) if value is None else value
+
+    return read
+
+
+_RECORD = frozenset((*EVENT_COLUMNS, "ts_us", "known_at_us", "person_id", "customer_id", "tz"))
+
+
+def _id_of(subject: str, read: Any) -> str | None:
+    own = _text(read(f"{subject}_id"))
+    return _text(read("person_id")) if own is None and subject == "customer" else own
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _zone(name: str, where: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        rule = "must be an IANA time zone such as 'Europe/Zurich'"
+        raise InputError(problem("zone", name, rule, where=where)) from None
+    return name
