@@ -137,11 +137,6 @@ def child(log: Path, out: Path, runs: int) -> None:
                 "replay_s": min(replays),
                 "scan_s": min(scans) if scans else 0.0,
                 "peak_rss_mb": peak_mb,
-                "reasons": result.table.groupby(["programme", "reason"])["decisions"]
-                .sum()
-                .loc[lambda n: n > 0]
-                .reset_index()
-                .values.tolist(),
             }
         )
     )

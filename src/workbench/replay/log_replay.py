@@ -115,7 +115,11 @@ def replay(
         if run.workers <= 1:
             return run.whole()
         with ThreadPoolExecutor(run.workers) as run.pool:
-            return run.whole()
+            try:
+                return run.whole()
+            except BaseException:
+                run.pool.shutdown(wait=False, cancel_futures=True)
+                raise
 
 
 @dataclass
