@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_log import small_log
 
+from small_log import small_log
 from workbench.decision.consent import consent_arrays
 from workbench.decision.context import (
     CALENDAR_COLUMNS,
