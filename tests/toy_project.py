@@ -68,10 +68,10 @@ class Project:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        for folder in ("notebooks", "params/runs", "params/segments", "params/programmes"):
+        for folder in ("notebooks", "params/runs", "params/segments", "params/programmes/grocery"):
             (root / folder).mkdir(parents=True)
         (root / "params/segments/grocery.yaml").write_text("segments: []\n")
-        (root / "params/programmes/welcome_back.yaml").write_text("name: x\n")
+        (root / "params/programmes/grocery/welcome_back.yaml").write_text("name: x\n")
 
     def add(self, name: str, *bodies: str | dict) -> None:
         path = self.root / "notebooks" / f"{name}.ipynb"

@@ -141,7 +141,7 @@ class References:
     @property
     def stored_of_zone(self) -> frozenset[str]:
         """The stored columns that a frame must have for :meth:`zones`."""
-        if len(self.zone_names) == 1:
+        if not self._zone_codes:
             return frozenset()
         return frozenset({"tz", "known_at"} | ({"customer"} if self._zone_column else set()))
 
@@ -150,9 +150,12 @@ class References:
 
         The event's own zone counts, else the customer's as of the event, else :attr:`zone`.
         """
-        none = np.zeros(frame.height, dtype=np.int32)
-        if len(self.zone_names) == 1 or self._log is None:
-            return none
+        return np.maximum(self.own_zones(frame), 0)
+
+    def own_zones(self, frame: pl.DataFrame) -> NDArray[np.int32]:
+        """Return the same, and -1 where neither the event nor the customer has a zone."""
+        if not self._zone_codes or self._log is None:
+            return np.full(frame.height, -1, dtype=np.int32)
         codes = pl.Series([None] * frame.height, dtype=pl.Int32)
         if "tz" in frame.columns:
             book = pl.Series([self._zone_codes.get(z) for z in self._log.codes("tz").to_list()])
@@ -162,7 +165,7 @@ class References:
             book = names.replace_strict(self._zone_codes, default=None, return_dtype=pl.Int32)
             rows = self._rows("customer", frame)
             codes = codes.zip_with(codes.is_not_null(), _gather(book, rows))
-        return np.array(codes.fill_null(0), dtype=np.int32)
+        return np.array(codes.fill_null(-1), dtype=np.int32)
 
     def columns(self, frame: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
         """Return the named columns for stored events, one row each, in the order of the names.
@@ -229,7 +232,11 @@ class References:
         return found
 
     def zone_of(self, event: Any) -> str:
-        """Return the zone of one event's customer, as :meth:`zones` does.
+        """Return the zone of one event's customer, as :meth:`zones` does."""
+        return self.own_zone_of(event) or self.zone
+
+    def own_zone_of(self, event: Any) -> str | None:
+        """Return the zone that one event or its customer has, none when neither has one.
 
         Raises:
             InputError: The event names a zone that is not known.
@@ -239,10 +246,8 @@ class References:
         if own is not None:
             return _zone(own, "the event")
         if self._zone_column is not None:
-            theirs = self._one_of("customer", self._zone_column, read)
-            if theirs is not None:
-                return str(theirs)
-        return self.zone
+            return _text(self._one_of("customer", self._zone_column, read))
+        return None
 
     def _one_of(self, subject: str, column: str, read: Any) -> object:
         table = self._subjects[subject]
@@ -332,7 +337,7 @@ class References:
         for name, where in names.items():
             _zone(name, where)
         used = tuple(dict.fromkeys((self.zone, *sorted(names))))
-        return used, {name: code for code, name in enumerate(used)}
+        return used, {name: code for code, name in enumerate(used) if name in names}
 
 
 _DTYPES: dict[ColumnType, pl.DataType] = {

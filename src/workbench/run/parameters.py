@@ -134,7 +134,7 @@ class ReplayLog(NotebookParameters):
 
     log: InputPath = Field("runs/demo/log", description="folder of the stored log")
     profile: InputPath = Field("runs/demo/profile", description="folder of the profile")
-    programmes: InputPath = Field("params/programmes", description="programme file or folder")
+    programmes: InputPath = Field("params/programmes/grocery", description="programme file or folder")
     decisions: OutputPath = Field("runs/demo/decisions", description="folder of the decision log")
 
 
