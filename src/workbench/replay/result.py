@@ -224,7 +224,7 @@ def replay_result(
 
 def _committed(offer: Mapping[str, Any], cost: str) -> int:
     """Return a cost at the offer's stated redemption rate, in whole cents."""
-    return round(Fraction(str(offer["redemption_rate"])) * offer[cost])
+    return round(Fraction(str(offer["redemption_rate"])) * int(offer[cost]))
 
 
 def _budgets(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

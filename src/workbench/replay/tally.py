@@ -126,24 +126,22 @@ class Tally:
 
     def _of(self, position: int, programme: Programme) -> dict[str, Any]:
         mine = {key[1:]: sums for key, sums in self.figures.items() if key[0] == position}
-        rows = []
+        rows: list[dict[str, Any]] = []
         for reason in REASONS:
             sums = [each for (code, _), each in mine.items() if code == reason.code]
-            count, cost, would = (
-                (sum(column) for column in zip(*sums, strict=True)) if sums else (0, 0, 0)
-            )
             rows.append(
                 {
                     "stage": reason.stage,
                     "reason": reason.name,
-                    "decisions": count,
+                    "decisions": sum(each[0] for each in sums),
                     "persons": self.persons.get((position, reason.code), 0),
-                    "cost_cents": cost,
-                    "would_cost_cents": would,
+                    "cost_cents": sum(each[1] for each in sums),
+                    "would_cost_cents": sum(each[2] for each in sums),
                 }
             )
         triggers = self._counter("triggered", position)
-        check_adds_up(programme.name, triggers, [row["decisions"] for row in rows])
+        decided = sum(row["decisions"] for row in rows)
+        check_adds_up(programme.name, triggers, decided)
         offers = [
             {
                 "offer_id": offer.id,
@@ -169,19 +167,19 @@ class Tally:
         return self.counters.get(name, {}).get(position, 0)
 
 
-def check_adds_up(programme: str, triggers: int, decisions: Sequence[int]) -> None:
+def check_adds_up(programme: str, triggers: int, decided: int) -> None:
     """Check that every trigger ended with one reason.
 
     Raises:
         WorkbenchError: The reasons do not add up to the triggers.
 
-    >>> check_adds_up("welcome", 3, [1, 1])
+    >>> check_adds_up("welcome", 3, 2)
     Traceback (most recent call last):
     ...
     workbench.errors.WorkbenchError: welcome: 3 triggers, but 2 decisions with a reason; this is a fault of the replay
     """
-    if sum(decisions) != triggers:
+    if decided != triggers:
         raise WorkbenchError(
-            f"{programme}: {triggers} triggers, but {sum(decisions)} decisions with a reason; "
+            f"{programme}: {triggers} triggers, but {decided} decisions with a reason; "
             "this is a fault of the replay"
         )

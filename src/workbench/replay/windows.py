@@ -165,15 +165,16 @@ def _bounds(part: Path, group: pq.RowGroupMetaData) -> tuple[int, int]:
             statistics = column.statistics
             if statistics is None or not statistics.has_min_max:
                 break
-            return tuple(
-                (_utc(edge) - EPOCH) // timedelta(microseconds=1)
-                for edge in (statistics.min, statistics.max)
-            )  # type: ignore[return-value]  # two of them
+            try:
+                return _us(statistics.min), _us(statistics.max)
+            except (ValueError, OverflowError):
+                break
     raise InputError(f"{part} does not say from when to when it reaches; ingest the log again")
 
 
-def _utc(instant: datetime) -> datetime:
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+def _us(instant: datetime) -> int:
+    aware = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+    return (aware - EPOCH) // timedelta(microseconds=1)
 
 
 def _instant(us: int) -> str:
