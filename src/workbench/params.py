@@ -19,6 +19,7 @@ from pydantic_core import ErrorDetails
 from workbench.errors import ParameterError, did_you_mean, problem, shown
 
 _EXPONENT = re.compile(r"(?P<whole>[+-]?[0-9]+(\.[0-9]*)?)[eE](?P<sign>[+-]?)(?P<power>[0-9]+)")
+_COLLECTION = re.compile(r"^(Dictionary|Tuple|String) should have ")
 
 
 class Parameters(BaseModel):
@@ -179,6 +180,7 @@ def _line(model: type[BaseModel], detail: ErrorDetails) -> str:
         case "missing":
             return f"{location} is missing"
     rule = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    rule = _COLLECTION.sub("must have ", rule).replace(" after validation", "")
     rule = rule if rule.startswith(("must", "has", "is ")) else f"must be {rule}"
     return problem(location, detail["input"], rule + _yaml_trap(detail["input"]))
 
@@ -192,11 +194,12 @@ def _known_names(model: type[BaseModel], location: tuple[int | str, ...]) -> lis
         deeper = [
             inner
             for outer in found
-            if part in outer.model_fields
-            for inner in _models_in(outer.model_fields[part].annotation)
+            for name, field in outer.model_fields.items()
+            if part in (name, field.alias)
+            for inner in _models_in(field.annotation)
         ]
         found = deeper or found
-    return [name for each in found for name in each.model_fields]
+    return [field.alias or name for each in found for name, field in each.model_fields.items()]
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from workbench import conditions
 from workbench.conditions import ColumnType, Condition
 from workbench.decision.context import COLUMNS
+from workbench.errors import ParameterError
 
 if TYPE_CHECKING:
     from workbench.decision.programme.programme import Programme
@@ -105,6 +106,13 @@ def conditions_of(
     )
 
 
-@functools.lru_cache(maxsize=4096)
 def _check(text: str, own: tuple[tuple[str, ColumnType], ...], where: str) -> Condition:
-    return conditions.check(text, {**COLUMNS, **dict(own)}, where=where)
+    try:
+        return _checked(text, own)
+    except ParameterError:
+        return conditions.check(text, {**COLUMNS, **dict(own)}, where=where)  # says where
+
+
+@functools.lru_cache(maxsize=16_384)
+def _checked(text: str, own: tuple[tuple[str, ColumnType], ...]) -> Condition:
+    return conditions.check(text, {**COLUMNS, **dict(own)}, where="")

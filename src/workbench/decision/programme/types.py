@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from workbench.buckets import BUCKETS
 from workbench.decision.durations import LONGEST_DAYS
@@ -27,9 +27,16 @@ Cents = Annotated[int, Field(ge=0, le=LARGEST_CENTS)]
 BudgetCents = Annotated[int, Field(ge=1, le=1 << 53)]
 Rate = Annotated[float, Field(ge=0, le=1)]
 Percent = Annotated[int, Field(ge=-100, le=LARGEST_PERCENT)]
-ConditionText = Annotated[str, StringConstraints(min_length=1)]
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 Period = Literal["day", "week", "month"]
+
+
+def _sql_truth(value: object) -> object:
+    """Read YAML's true and false as the TRUE and FALSE of SQL, which they are written like."""
+    return str(value).upper() if isinstance(value, bool) else value
+
+
+ConditionText = Annotated[str, BeforeValidator(_sql_truth), StringConstraints(min_length=1)]
 
 
 def ten_thousandths(share: float) -> int:
