@@ -1,4 +1,4 @@
-"""The laws as checks of one case, and the tool that plants a fault. Owns no test.
+"""The laws as checks of one case. Owns no test and no fault.
 
 Each check is used twice: by the test of the law, and by the tests that plant faults and demand
 that the same check fails.
@@ -6,32 +6,35 @@ that the same check fails.
 
 from __future__ import annotations
 
-import inspect
+import math
 import tempfile
-import textwrap
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
+from domain import ZONE, Case
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from law_cases import Case, cases, decided_in_words, features_in_words, local_day, tiny_log
+from oracle_choice import WHOLE
+from programme_domain import cases
+from tiny_log import tiny_log
 
-from workbench.decision import features
-from workbench.decision.features import FEATURE_NAMES, NULL, Rows
-from workbench.records import Decision
+from workbench.records import REASONS, Decision, Event
 from workbench.replay import DecisionCore, load_state, replay
-from workbench.replay.part import DECISIONS_SCHEMA
 
 Check = Callable[[Case], None]
 Law = Callable[[], None]
+Row = dict[str, Any]
+FIRST_SEQ = -(1 << 62)
 
 
-def law(check: Check, *, examples: int = 60) -> Law:
+def law(check: Check, domain: st.SearchStrategy[Case] | None = None, *, examples: int = 60) -> Law:
     """Return the check over the tiny domain as a function that can be called again and again."""
-    return settings(deadline=None, max_examples=examples, database=None)(given(cases())(check))
+    return settings(deadline=None, max_examples=examples, database=None)(
+        given(cases() if domain is None else domain)(check)
+    )
 
 
 def law_that_must_fail(
@@ -48,175 +51,282 @@ def law_that_must_fail(
     )(given(cases() if domain is None else domain)(check))
 
 
-def mutated(function: Callable[..., Any], old: str, new: str) -> Callable[..., Any]:
-    """Return a function with one place of its source changed: a planted fault."""
-    source = textwrap.dedent(inspect.getsource(function))
-    source = "\n".join(line for line in source.splitlines() if not line.startswith("@"))
-    assert source.count(old) == 1, f"{old!r} occurs {source.count(old)} times"
-    namespace = dict(function.__globals__)
-    exec(compile(source.replace(old, new), "<planted fault>", "exec"), namespace)  # noqa: S102 - the source is our own function
-    changed: Callable[..., Any] = namespace[function.__name__]
-    return changed
+# Decisions as rows that can be compared
 
 
-def decisions_of(case: Case) -> pl.DataFrame:
-    with tiny_log(case.events) as log:
-        return replay(log, case.programmes, workers=1).decisions().collect()
+def by_id(rows: Sequence[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: (row["known_at_us"], row["decision_id"]))
 
 
-def in_order(decisions: pl.DataFrame, case: Case) -> pl.DataFrame:
-    """Return decisions of several parts in the order in which events became known."""
-    place = {event.event_id: place for place, event in enumerate(case.events)}
-    programme = {each.name: place for place, each in enumerate(case.programmes)}
-    return (
-        decisions.with_columns(
-            event_place=pl.col("event_id").replace_strict(place, return_dtype=pl.Int64),
-            programme_place=pl.col("programme").replace_strict(programme, return_dtype=pl.Int64),
-        )
-        .sort("event_place", "programme_place")
-        .drop("event_place", "programme_place")
+def of_frame(frame: pl.DataFrame) -> list[Row]:
+    """Return the rows of a decision log, in its order."""
+    plain = frame.with_columns(pl.col("ts", "known_at").to_physical()).rename(
+        {"ts": "ts_us", "known_at": "known_at_us"}
     )
+    rows = plain.select(Decision._fields).to_dicts()
+    for row in rows:
+        row["distribution"] = None if row["distribution"] is None else tuple(row["distribution"])
+    return rows
 
 
-def one_at_a_time(case: Case, core: DecisionCore) -> list[Decision]:
-    return [decision for event in case.events for decision in core.decide(event)]
+def of_records(records: Sequence[Decision]) -> list[Row]:
+    """Return decisions of a core for one event at a time, in their order."""
+    return [record._asdict() for record in records]
 
 
-def as_rows(decisions: pl.DataFrame) -> list[tuple[Any, ...]]:
-    return decisions.with_columns(pl.col("ts", "known_at").to_physical()).rows()
+def in_words(case: Case) -> list[Row]:
+    """Return what the oracle says, in the shape of the decision log."""
+    programmes = {each.name: each for each in case.programmes}
+    rows = []
+    for said in case.in_words().decisions:
+        row = {**said, "ts_us": said["ts"], "known_at_us": said["known_at"]}
+        programme = programmes[said["programme"]]
+        shares = said["distribution"]
+        row["distribution"] = (
+            None if shares is None else tuple(shares.get(each.id, 0) for each in programme.offers)
+        )
+        row["p_assignment"] = float(said["p_assignment"])
+        chance = said["p_selection"]
+        row["p_selection"] = 1.0 if chance is None else chance / WHOLE
+        row["programme_digest"] = programme.digest
+        rows.append({name: row[name] for name in Decision._fields})
+    return rows
+
+
+def assert_same(found: Sequence[Row], wanted: Sequence[Row]) -> None:
+    """Compare decision for decision; a score may differ by rounding only."""
+    found, wanted = by_id(found), by_id(wanted)
+    names = [[row["decision_id"] for row in rows] for rows in (found, wanted)]
+    assert names[0] == names[1]
+    for mine, other in zip(found, wanted, strict=True):
+        if mine["score"] is not None and other["score"] is not None:
+            assert math.isclose(mine["score"], other["score"], rel_tol=1e-9, abs_tol=1e-9)
+            assert {**mine, "score": 0} == {**other, "score": 0}
+        else:
+            assert mine == other
+
+
+# The ways to decide a case
+
+
+def until_of(case: Case) -> tuple[int, int] | None:
+    return None if case.until is None else (case.until, FIRST_SEQ)
+
+
+def decided(case: Case, *, workers: int = 1, parts: int = 2) -> list[Row]:
+    """Replay a case: compiled, in columns."""
+    with tiny_log(case, parts=parts) as log:
+        result = replay(log, case.programmes, workers=workers, until=until_of(case))
+        return of_frame(result.decisions().collect())
+
+
+def core_of(case: Case, log: Any, state: Any = None) -> DecisionCore:
+    return DecisionCore(case.programmes, state, zone=ZONE, log=log)
+
+
+def one_at_a_time(case: Case, core: DecisionCore) -> list[Row]:
+    """Decide a case one event after the other: plain."""
+    found = [decision for event in case.events for decision in core.decide(event)]
+    if case.until is not None:
+        found.extend(core.advance(case.until))
+    return of_records(found)
+
+
+def end_of(case: Case) -> int:
+    return case.until if case.until is not None else case.events[-1].known_at_us
+
+
+# The laws
 
 
 def deterministic(case: Case) -> None:
     """Law 1: the same log and programmes give the same files, byte for byte."""
-    with tiny_log(case.events) as log, tempfile.TemporaryDirectory() as name:
+    with tiny_log(case) as log, tempfile.TemporaryDirectory() as name:
         written = []
         for number, workers in enumerate((1, 2)):
             folder = Path(name) / str(number)
-            replay(log, case.programmes, out=folder, workers=workers)
+            replay(log, case.programmes, out=folder, workers=workers, until=until_of(case))
             written.append({path.name: path.read_bytes() for path in folder.iterdir()})
         assert written[0] == written[1]
 
 
 def cut_anywhere(case: Case) -> None:
     """Law 2: head, state saved and read, tail: the decisions and the last state of one piece."""
-    with tiny_log(case.events) as log, tempfile.TemporaryDirectory() as name:
-        whole = replay(log, case.programmes, workers=1)
-        wanted = in_order(whole.decisions().collect(), case)
-        for place in {len(case.events) // 3, len(case.events) // 2, len(case.events) - 1} - {-1}:
-            if place >= len(case.events):
+    if not case.events:
+        return
+    cuts = {case.events[place].known_at_us for place in (0, len(case.events) // 2, -1)}
+    places = [(event.known_at_us, event.seq) for event in case.events[1::2]]
+    places += [(at + 1, FIRST_SEQ) for at in cuts if at < end_of(case)]
+    with tiny_log(case) as log, tempfile.TemporaryDirectory() as name:
+        until = until_of(case)
+        whole = replay(log, case.programmes, workers=1, until=until)
+        wanted = of_frame(whole.decisions().collect())
+        for place in places:
+            if until is not None and place > until:
                 continue
-            cut = (case.events[place].known_at_us, case.events[place].seq)
-            head = replay(log, case.programmes, until=cut, out=Path(name) / "head", workers=1)
-            tail = replay(log, case.programmes, state=Path(name) / "head", workers=1)
-            both = pl.concat([head.decisions().collect(), tail.decisions().collect()])
-            assert in_order(both, case).equals(wanted)
+            folder = Path(name) / "head"
+            head = replay(log, case.programmes, until=place, out=folder, workers=1)
+            tail = replay(log, case.programmes, state=folder, workers=1, until=until)
+            first = of_frame(head.decisions().collect())
+            assert_same(first + of_frame(tail.decisions().collect()), wanted)
             assert tail.state.persons.equals(whole.state.persons)
-            one = DecisionCore(case.programmes, load_state(Path(name) / "head"), zone=log.zone)
-            rest = one_at_a_time(Case(case.events[place:], case.programmes), one)
-            assert [*map(tuple, rest)] == as_rows(in_order(tail.decisions().collect(), case))
+            assert tail.state.ledger == whole.state.ledger
+            rest = Case(
+                tuple(e for e in case.events if (e.known_at_us, e.seq) >= place),
+                case.programmes,
+                case.consent,
+                case.until,
+            )
+            core = core_of(case, log, load_state(folder))
+            assert_same(first + one_at_a_time(rest, core), wanted)
 
 
 def one_at_a_time_equals_columns(case: Case) -> None:
-    """Law 3: plain, one event at a time; compiled, in columns; and as the words say: all equal."""
-    with tiny_log(case.events) as log:
-        result = replay(log, case.programmes, workers=1)
-        columns = as_rows(in_order(result.decisions().collect(), case))
-        core = DecisionCore(case.programmes, zone=log.zone)
-    plain = [tuple(decision) for decision in one_at_a_time(case, core)]
-    assert plain == columns
-    names = DECISIONS_SCHEMA.names()
-    shown = [names.index(name) for name in ("event_id", "programme", "reason")]
-    assert [tuple(row[place] for place in shown) for row in columns] == decided_in_words(case)
+    """Law 3: plain, one event at a time, and compiled, in columns: equal in all that is logged."""
+    with tiny_log(case) as log:
+        plain = one_at_a_time(case, core_of(case, log))
+    assert by_id(plain) == by_id(decided(case))
+
+
+def columns_are_as_the_words_say(case: Case) -> None:
+    """The core in columns against the oracle, decision for decision."""
+    assert_same(decided(case), in_words(case))
+
+
+def one_at_a_time_is_as_the_words_say(case: Case) -> None:
+    """The core for one event against the oracle, decision for decision."""
+    with tiny_log(case) as log:
+        assert_same(one_at_a_time(case, core_of(case, log)), in_words(case))
 
 
 def future_never_leaks(case: Case) -> None:
     """Law 4: without the events known later, every earlier decision is the same."""
-    whole = in_order(decisions_of(case), case)
-    for count in range(len(case.events)):
+    whole = decided(case)
+    for count in range(1, len(case.events)):
         shorter = case.upto(count)
-        known = {event.event_id for event in shorter.events}
-        earlier = whole.filter(pl.col("event_id").is_in(list(known)))
-        assert in_order(decisions_of(shorter), shorter).equals(earlier)
-
-
-def feature_values(case: Case) -> dict[str, list[int | None]]:
-    """Return every feature of every event of a case, by the compiled rule."""
-    persons = sorted({event.person_id for event in case.events})
-    count = len(case.events)
-    rows = Rows(
-        person=np.array([persons.index(e.person_id) for e in case.events], dtype=np.int32),
-        known_day=np.array([local_day(e.known_at_us) for e in case.events], dtype=np.int32),
-        day=np.array([local_day(e.ts_us) for e in case.events], dtype=np.int32),
-        is_purchase=np.array([e.type == "purchase" for e in case.events], dtype=np.int8),
-        amount_cents=np.array([e.amount_cents or 0 for e in case.events], dtype=np.int64),
-    )
-    before = features.no_past(len(persons))
-    room = {name: np.zeros(count, np.int64) for name in ("day", "day_purchases", "day_spend_cents")}
-    after = features.no_past(len(persons))._replace(**room)
-    values = np.zeros((count, len(FEATURE_NAMES)), dtype=np.int64)
-    features.run_features_compiled(rows, before, values, after)
-    return {
-        name: [None if value == NULL else value for value in values[:, place].tolist()]
-        for place, name in enumerate(FEATURE_NAMES)
-    }
-
-
-def feature_never_leaks(name: str) -> Check:
-    """Law 4 for one feature: later events change no earlier value, and the value is what is said."""
-
-    def check(case: Case) -> None:
-        whole = feature_values(case)[name]
-        for count in range(len(case.events)):
-            assert feature_values(case.upto(count))[name] == whole[:count]
-
-    return check
-
-
-def feature_is_what_is_said(name: str) -> Check:
-    def check(case: Case) -> None:
-        wanted = [
-            features_in_words(event, list(case.events[:place]))[name]
-            for place, event in enumerate(case.events)
-        ]
-        assert feature_values(case)[name] == wanted
-
-    return check
+        end = shorter.events[-1].known_at_us
+        if case.events[count].known_at_us == end:
+            continue
+        shorter = Case(shorter.events, case.programmes, case.consent, end + 1)
+        earlier = [row for row in whole if row["known_at_us"] <= end]
+        assert_same(decided(shorter), earlier)
 
 
 def persons_are_independent(case: Case) -> None:
     """Law 5, without budgets: a person's decisions do not change with the others in the log."""
-    whole = in_order(decisions_of(case), case)
+    if not case.events:
+        return
+    case = Case(case.events, case.programmes, case.consent, end_of(case))
+    whole = decided(case)
     for person in {event.person_id for event in case.events}:
-        alone = Case(tuple(e for e in case.events if e.person_id == person), case.programmes)
-        assert in_order(decisions_of(alone), alone).equals(whole.filter(pl.col("person") == person))
+        alone = [row for row in whole if row["person"] == person]
+        assert_same(decided(case.only(person)), alone)
+
+
+def split_equals_whole(case: Case) -> None:
+    """Law 5, with budgets: any number of parts, and the core in one piece, decide the same."""
+    parts = [decided(case, parts=number) for number in (1, 2, 4)]
+    assert by_id(parts[0]) == by_id(parts[1]) == by_id(parts[2])
+    with tiny_log(case) as log:
+        assert_same(one_at_a_time(case, core_of(case, log)), parts[0])
+
+
+def exactly_once(case: Case) -> None:
+    """Law 6: an event given again, at once or at the end, changes nothing and is counted."""
+    with tiny_log(case) as log:
+        once, often = core_of(case, log), core_of(case, log)
+        for event in case.events:
+            assert often.decide(event) == once.decide(event)
+            assert often.decide(event) == ()
+        for event in case.events:
+            assert often.decide(event) == ()
+        assert once.refused == 0
+        assert often.refused == 2 * len(case.events)
+        assert often.state.persons.equals(once.state.persons)
+        assert often.state.ledger == once.state.ledger
+        if case.events:
+            last = case.events[-1]
+            early: Event = last._replace(event_id="new", known_at_us=last.known_at_us - 1)
+            early = early._replace(ts_us=min(early.ts_us, early.known_at_us))
+            assert often.decide(early) == ()
+            assert often.refused == 2 * len(case.events) + 1
+        if case.until is not None:
+            assert often.advance(case.until) == once.advance(case.until)
 
 
 def every_refusal_has_a_reason(case: Case) -> None:
-    """Law 7: one decision for each trigger, each with one reason, and the stages add up."""
-    with tiny_log(case.events) as log:
-        result = replay(log, case.programmes, workers=1)
-    decisions = result.decisions().collect()
-    triggered = sorted((event, name) for event, name, _ in decided_in_words(case))
-    assert sorted(decisions.select("event_id", "programme").rows()) == triggered
-    assert decisions["decision_id"].is_unique().all()
-    by_reason = dict(
-        decisions.group_by("programme", "reason")
-        .len()
-        .select(pl.concat_str("programme", "reason", separator="/"), "len")
-        .rows()
+    """Law 7: one reason for every decision and every candidate, and the stages add up."""
+    with tiny_log(case) as log:
+        result = replay(log, case.programmes, workers=1, candidates=True, until=until_of(case))
+    rows = of_frame(result.decisions().collect())
+    assert len({row["decision_id"] for row in rows}) == len(rows)
+    stage_of = {reason.name: reason.stage for reason in REASONS}
+    counted = Counter((row["programme"], row["reason"]) for row in rows)
+    for line in result.funnel.itertuples():
+        assert line.decisions == counted.pop((line.programme, line.reason), 0)
+        assert line.stage == stage_of[line.reason]
+    assert not counted
+    programmes = {each.name: each for each in case.programmes}
+    candidates = result.candidates().collect().to_dicts()
+    of_row = Counter((each["decision_id"]) for each in candidates)
+    for row in rows:
+        programme = programmes[row["programme"]]
+        assert of_row[row["decision_id"]] == (
+            1
+            if row["kind"] == "release" or programme.kind == "listening"
+            else len(programme.offers)
+        )
+        assert (row["offer_id"] is not None) == (
+            row["reason"] in ("offered", "queued", "held_out", "global_holdout")
+            and programme.kind != "listening"
+        )
+        assert row["delivered"] == (row["reason"] in ("offered", "awarded"))
+        offer = next((each for each in programme.offers if each.id == row["offer_id"]), None)
+        cost = 0 if offer is None else offer.cost_cents
+        assert row["cost_cents"] == (cost if row["reason"] == "offered" else 0)
+        ghost = row["reason"] in ("held_out", "global_holdout")
+        assert row["would_cost_cents"] == (cost if ghost else 0)
+        assert (row["arm"] == "control") >= (row["reason"] == "held_out")
+        if row["distribution"] is not None:
+            assert sum(row["distribution"]) == WHOLE
+    final = {row["decision_id"]: row for row in rows}
+    for each in candidates:
+        assert stage_of[each["reason"]] == each["stage"]
+        row = final[each["decision_id"]]
+        if each["reason"] == row["reason"] and each["offer_id"] is not None:
+            assert row["offer_id"] in (None, each["offer_id"])
+    ends = ("offered", "queued", "held_out", "global_holdout", "awarded")
+    removed = [
+        tuple(each[name] for name in ("decision_id", "offer_id", "reason", "count", "limit"))
+        for each in candidates
+        if each["reason"] not in ends and each["offer_id"] is not None
+    ]
+    assert sorted(removed, key=str) == sorted(
+        (
+            tuple(each[n] for n in ("decision_id", "offer_id", "reason", "count", "limit"))
+            for each in case.in_words().candidates
+        ),
+        key=str,
     )
-    for row in result.funnel.itertuples():
-        assert row.decisions == by_reason.pop(f"{row.programme}/{row.reason}", 0)
-    assert by_reason == {}
-    for row in result.programmes.itertuples():
-        assert row.triggers == sum(name == row.programme for _, name in triggered)
-        assert row.considered >= row.triggers + row.trigger_unknown
-    ghost = (pl.col("reason") == "held_out") & (pl.col("arm") == "control")
-    offer = (pl.col("reason") == "offered") & (pl.col("arm") == "treatment")
-    assert decisions.filter(pl.col("offer_id").is_not_null()).select((ghost | offer).all()).item()
-    assert decisions.select(
-        (pl.col("delivered") == (pl.col("reason") == "offered")).all(),
-        ((pl.col("cost_cents") > 0) == pl.col("delivered")).all(),
-        ((pl.col("would_cost_cents") > 0) == (pl.col("reason") == "held_out")).all(),
-        (pl.col("p_selection") == 1).all(),
-    ).row(0) == (True, True, True, True)
+
+
+def responses_belong_to_decisions(case: Case) -> None:
+    """Law 9: what answers a decision that was not delivered here changes nothing and is counted."""
+    said = case.in_words()
+    with tiny_log(case) as log:
+        result = replay(log, case.programmes, workers=1, until=until_of(case))
+    rows = of_frame(result.decisions().collect())
+    assert result.responses_not_admitted == said.not_admitted
+    delivered = {(row["decision_id"], row["person"]) for row in rows if row["delivered"]}
+    kept = tuple(
+        event
+        for event in case.events
+        if event.decision_id is None or (event.decision_id, event.person_id) in delivered
+    )
+    if len(kept) < len(case.events) and case.events:
+        without = Case(kept, case.programmes, case.consent, end_of(case))
+        whole = Case(case.events, case.programmes, case.consent, end_of(case))
+        first = {event.person_id: event for event in reversed(case.events)}
+        same = {name for name, event in first.items() if event in kept}
+        found = [row for row in decided(without) if row["person"] in same]
+        assert_same(found, [row for row in decided(whole) if row["person"] in same])

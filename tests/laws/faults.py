@@ -1,0 +1,61 @@
+"""The tool that plants a fault: a function of the core with one place of its source changed.
+
+A planted fault lives in plain Python. The core for one event runs the very functions that the
+compiled one is made of, so a fault that its laws catch there is one that they would catch.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import textwrap
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+import pytest
+from domain import Case
+from hypothesis import strategies as st
+from hypothesis.errors import Flaky
+from law_checks import Check, law_that_must_fail
+
+
+def mutated(function: Callable[..., Any], *changes: tuple[str, str]) -> Callable[..., Any]:
+    """Return a function with places of its source changed; each must occur once."""
+    function = getattr(function, "py_func", function)
+    source = textwrap.dedent(inspect.getsource(function))
+    lines = source.splitlines()
+    start = next(place for place, line in enumerate(lines) if line.startswith(("def ", "class ")))
+    source = "\n".join(lines[start:])
+    for old, new in changes:
+        assert source.count(old) == 1, f"{old!r} occurs {source.count(old)} times"
+        source = source.replace(old, new)
+    namespace = dict(function.__globals__)
+    exec(compile(source, "<planted fault>", "exec"), namespace)  # noqa: S102 - the source is our own function
+    changed = namespace[function.__name__]
+    assert isinstance(changed, FunctionType)
+    return changed
+
+
+def plant(
+    monkeypatch: pytest.MonkeyPatch, module: Any, name: str, *changes: tuple[str, str]
+) -> None:
+    """Put the changed function wherever a module of the package holds the true one."""
+    whole = getattr(module, name)
+    put(monkeypatch, whole, mutated(whole, *changes), name)
+
+
+def put(monkeypatch: pytest.MonkeyPatch, whole: Any, changed: Any, name: str) -> None:
+    """Replace a function in every module of the package that has it."""
+    for each in list(sys.modules.values()):
+        if getattr(each, "__name__", "").startswith("workbench") and (
+            getattr(each, name, None) is whole
+        ):
+            monkeypatch.setattr(each, name, changed)
+
+
+def must_fail(
+    check: Check, domain: st.SearchStrategy[Case] | None = None, *, examples: int = 400
+) -> None:
+    with pytest.raises((AssertionError, Flaky)):
+        law_that_must_fail(check, domain, examples=examples)()
