@@ -122,8 +122,8 @@ class Choose(Parameters):
     """How one of the open offers is chosen.
 
     Attributes:
-        by: ``priority``: priority x context x value x lever; ``value``: propensity x (value -
-            cost) x context x lever; ``softmax``, ``epsilon``, ``thompson`` draw by the value;
+        by: ``priority``: priority x context x lever; ``value``: propensity x (value - cost) x
+            context x lever; ``softmax``, ``epsilon``, ``thompson`` draw by the value;
             ``policy``: the scores of a policy file.
         temperature_cents: For softmax: how much score makes a difference.
         epsilon: For epsilon: share of decisions in which every open offer has the same chance.
@@ -138,7 +138,7 @@ class Choose(Parameters):
     epsilon: Annotated[Share, Field(gt=0)] | None = None
     draws: Draws | None = None
     policy: Policy | None = None
-    context: Annotated[tuple[ContextWeight, ...], Field(max_length=32)] = ()
+    context: Annotated[tuple[ContextWeight, ...], Field(max_length=12)] = ()
     levers_percent: Levers = Levers()
 
     @model_validator(mode="after")

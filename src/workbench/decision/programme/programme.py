@@ -28,7 +28,7 @@ from workbench.params import Parameters
 
 Stage = Literal["acquisition", "activation", "engagement", "retention", "win-back", "service"]
 Kind = Literal["targeting", "listening", "broadcast"]
-MOST_OFFERS = 64
+MOST_OFFERS = 62
 
 
 class Programme(Parameters):
