@@ -139,6 +139,11 @@ class References:
         return frozenset(wanted)
 
     @property
+    def stored_columns(self) -> tuple[Column, ...]:
+        """The columns that the log may have, by contract and mapping."""
+        return tuple(self._columns.values())
+
+    @property
     def stored_of_zone(self) -> frozenset[str]:
         """The stored columns that a frame must have for :meth:`zones`."""
         if not self._zone_codes:
@@ -241,12 +246,18 @@ class References:
         Raises:
             InputError: The event names a zone that is not known.
         """
+        return self.own_zone_of(event) or self.zone
+
+    def own_zone_of(self, event: Any) -> str | None:
+        """Return the zone of the event or else of its customer, none where neither has one."""
         read = _reader(event)
         own = read("tz")
         if own is not None:
             return _zone(own, "the event")
         if self._zone_column is not None:
-            return _text(self._one_of("customer", self._zone_column, read))
+            theirs = self._one_of("customer", self._zone_column, read)
+            if theirs is not None:
+                return str(theirs)
         return None
 
     def _one_of(self, subject: str, column: str, read: Any) -> object:

@@ -1,33 +1,81 @@
 """The state between two replays: what was decided for each person, and what was known of them.
 
 Owns its layout, its check against programmes and its way in and out of arrays. Touches no file.
+
+Of a person's memory only the places that differ from a blank one are kept, and of what waits
+(timers, collections, the queue) the anchor with the answers of its conditions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from workbench.decision.core import SPEC_VERSION, Limits, empty_slots
+from workbench.decision.budgets import Ledger
+from workbench.decision.core import SPEC_VERSION
+from workbench.decision.desk import (
+    EMPTY_US,
+    H_COLLECT,
+    H_NEXT,
+    NEVER_US,
+    P_COLLECT,
+    P_QUEUE,
+    P_TIMER,
+    R_KEY,
+    R_KNOWN,
+    R_SEQ,
+    R_TS,
+    R_WIDTH,
+    R_ZONE,
+    T_ROW,
+    T_WIDTH,
+    Table,
+)
 from workbench.decision.features import Past, no_past
+from workbench.decision.house import ProgrammeSet
 from workbench.decision.programme import Programme
+from workbench.decision.rules import Rules
 from workbench.errors import InputError, problem
 
 _DAYS = ("day", "day_purchases", "day_spend_cents")
 _FIGURES = ("purchases", "first_day", "last_day", "anchor_day")
+_KEPT_OF_ROW = (R_KNOWN, R_TS, R_SEQ, R_KEY)
 
 PERSONS_SCHEMA = pl.Schema(
     {
         "person_id": pl.String(),
-        "slots_us": pl.List(pl.Int64()),
+        "place": pl.List(pl.Int64()),
+        "value": pl.List(pl.Int64()),
+        "pending_event_id": pl.List(pl.String()),
+        "pending_zone": pl.List(pl.String()),
+        "pending": pl.List(pl.Int64()),
         **dict.fromkeys(_FIGURES, pl.Int64()),
         **dict.fromkeys(_DAYS, pl.List(pl.Int64())),
     }
 )
+
+
+class Memories(NamedTuple):
+    """The memories of some persons, and the anchors of what waits.
+
+    Attributes:
+        table: Person x place; places that hold a touch point into ``touches``.
+        rows: Rows of the anchors.
+        touches: Their touches; ``T_ROW`` points into ``rows``.
+        event_ids: Ids of the rows, null for the calendar.
+        past: What features remember.
+    """
+
+    table: Table
+    rows: Table
+    touches: Table
+    event_ids: pl.Series
+    past: Past
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,16 +83,18 @@ class CoreState:
     """Everything that a replay needs from the events before it.
 
     Attributes:
-        programmes: Name and digest of each programme, in order.
+        programmes: Name and digest of each programme, in order, and of the house.
         spec_version: Version of the rules that made it.
         position: ``(known_at_us, seq)`` of the last event seen; none before the first.
         persons: One row a person (:data:`PERSONS_SCHEMA`), ascending by ``person_id``.
+        ledger: What is reserved of budgets, and where they closed.
     """
 
     programmes: tuple[tuple[str, str], ...]
     spec_version: int
     position: tuple[int, int] | None
     persons: pl.DataFrame
+    ledger: Ledger = field(default_factory=Ledger.empty)
 
     @classmethod
     def empty(cls, programmes: Sequence[Programme]) -> CoreState:
@@ -73,27 +123,49 @@ class CoreState:
             )
         return self
 
-    def arrays(self, person_ids: pl.Series, limits: Limits) -> tuple[NDArray[np.int64], Past]:
-        """Return slots and past of persons, in their order; those not yet seen are empty."""
+    def memories(self, person_ids: pl.Series, rules: Rules, zones: Sequence[str]) -> Memories:
+        """Return the memories of persons, in their order; those not yet seen are blank."""
         count = len(person_ids)
-        if self.persons.is_empty():
-            return empty_slots(limits, count), no_past(count)
+        table = np.tile(rules.blank, (count, 1))
+        rows, touches = np.zeros((0, R_WIDTH), np.int64), np.zeros((0, T_WIDTH), np.int64)
+        event_ids = pl.Series("event_id", [], dtype=pl.String)
+        if self.persons.is_empty() or not count:
+            return Memories(table, rows, touches, event_ids, no_past(count))
         wanted = pl.DataFrame({"person_id": person_ids})
-        rows = wanted.join(self.persons, on="person_id", how="left", maintain_order="left")
-        slots, past = empty_slots(limits, count), no_past(count)
-        known = rows["purchases"].is_not_null().to_numpy()
-        seen = rows.filter(pl.col("purchases").is_not_null())
-        if seen.height:
-            slots[known] = seen["slots_us"].list.explode().to_numpy().reshape(seen.height, -1)
-        for name in _FIGURES:
-            getattr(past, name)[known] = seen[name].to_numpy()
-        lengths = rows["day"].list.len().fill_null(0).to_numpy()
-        past.start[1:] = np.cumsum(lengths)
-        days = seen.select(_DAYS).filter(pl.col("day").list.len() > 0).explode(_DAYS)
-        return slots, past._replace(**{name: np.array(days[name], np.int64) for name in _DAYS})
+        joined = wanted.join(self.persons, on="person_id", how="left", maintain_order="left")
+        joined = joined.with_row_index("owner")
+        seen = joined.filter(pl.col("purchases").is_not_null())
+        cells = seen.select("owner", "place", "value").filter(pl.col("place").list.len() > 0)
+        cells = cells.explode("place", "value").filter(pl.col("place") < len(rules.blank))
+        owner, place = cells["owner"].to_numpy(), cells["place"].to_numpy()
+        table[owner, place] = cells["value"].to_numpy()
+        pending = seen.select("owner", "pending_event_id", "pending_zone", "pending")
+        pending = pending.filter(pl.col("pending_event_id").list.len() > 0)
+        if pending.height:
+            width = len(_KEPT_OF_ROW) + T_WIDTH
+            flat = np.array(pending["pending"].explode(), np.int64).reshape(-1, width)
+            rows = np.zeros((len(flat), R_WIDTH), np.int64)
+            rows[:, _KEPT_OF_ROW] = flat[:, : len(_KEPT_OF_ROW)]
+            names = pending["pending_zone"].explode().to_list()
+            code = {name: k for k, name in enumerate(zones)}
+            rows[:, R_ZONE] = [-1 if name is None else code.get(name, -1) for name in names]
+            touches = flat[:, len(_KEPT_OF_ROW) :].copy()
+            touches[:, T_ROW] = np.arange(len(touches))
+            event_ids = pending["pending_event_id"].explode().alias("event_id")
+            starts = np.zeros(count, np.int64)
+            lengths = pending["pending_event_id"].list.len().to_numpy().astype(np.int64)
+            starts[pending["owner"].to_numpy()] = np.cumsum(lengths) - lengths
+            for at in rules.touch_places:
+                held = table[:, at] >= 0
+                table[held, at] += starts[held]
+        refresh_all(table, rules)
+        return Memories(table, rows, touches, event_ids, _past_of(joined))
 
     def updated(
-        self, persons: Sequence[pl.DataFrame], position: tuple[int, int] | None
+        self,
+        persons: Sequence[pl.DataFrame],
+        position: tuple[int, int] | None,
+        ledger: Ledger | None = None,
     ) -> CoreState:
         """Return the state after a replay: those persons replaced, all others kept."""
         fresh = pl.concat([pl.DataFrame(schema=PERSONS_SCHEMA), *persons])
@@ -103,40 +175,134 @@ class CoreState:
             self.spec_version,
             position if position is not None else self.position,
             pl.concat([kept, fresh]).sort("person_id"),
+            self.ledger if ledger is None else ledger,
         )
 
 
-def persons_frame(person_ids: pl.Series, slots_us: NDArray[np.int64], past: Past) -> pl.DataFrame:
-    """Return persons as rows of a state, from arrays in their order."""
-    owner = np.repeat(np.arange(len(person_ids)), np.diff(past.start))
+def settled(memories: Table, rules: Rules) -> None:
+    """Blank what nothing waits for any more, so that equal states are equal."""
+    for row in rules.programmes:
+        timer, held, queue = row[P_TIMER], row[P_COLLECT], row[P_QUEUE]
+        if timer >= 0:
+            memories[memories[:, timer] == NEVER_US, timer + 1 : timer + 3] = (EMPTY_US, -1)
+        if held >= 0:
+            memories[memories[:, held] < 0, held] = -1
+        if queue >= 0:
+            free = memories[:, queue] == NEVER_US
+            memories[free, queue : queue + 5] = rules.blank[queue : queue + 5]
+
+
+def refresh_all(memories: Table, rules: Rules) -> None:
+    """Find for each person the earliest instant at which time causes something."""
+    due = memories[:, H_COLLECT].copy()
+    for row in rules.programmes:
+        for at in (row[P_TIMER], row[P_QUEUE]):
+            if at >= 0:
+                np.minimum(due, memories[:, at], out=due)
+    memories[:, H_NEXT] = due
+
+
+def pruned(memories: Memories, rules: Rules) -> Memories:
+    """Return the same with only those anchors for which something waits."""
+    table = memories.table
+    settled(table, rules)
+    if not len(rules.touch_places):
+        return Memories(
+            table, memories.rows[:0], memories.touches[:0], memories.event_ids[:0], memories.past
+        )
+    held = table[:, rules.touch_places]
+    kept, where = np.unique(held[held >= 0], return_inverse=True)
+    held[held >= 0] = where
+    table[:, rules.touch_places] = held
+    touches = memories.touches[kept].copy()
+    rows = memories.rows[touches[:, T_ROW]]
+    ids = memories.event_ids.gather(touches[:, T_ROW])
+    touches[:, T_ROW] = np.arange(len(touches))
+    return Memories(table, rows, touches, ids, memories.past)
+
+
+def persons_frame(
+    person_ids: pl.Series, memories: Memories, rules: Rules, zones: Sequence[str]
+) -> pl.DataFrame:
+    """Return persons as rows of a state; the memories are pruned."""
+    count = len(person_ids)
+    table = memories.table.copy()
+    table[:, H_NEXT] = rules.blank[H_NEXT]
+    frame = pl.DataFrame({"person_id": person_ids}).with_row_index("owner")
+    frame = frame.with_columns(pl.col("owner").cast(pl.Int64))
+    owner, at = np.nonzero(table[:, rules.touch_places] >= 0)
+    touch = table[owner, rules.touch_places[at]] if len(owner) else np.zeros(0, np.int64)
+    first = np.zeros(count + 1, np.int64)
+    np.cumsum(np.bincount(owner, minlength=count), out=first[1:])
+    if len(owner):
+        table[owner, rules.touch_places[at]] = np.arange(len(owner)) - first[owner]
+    rows, touches = memories.rows[memories.touches[touch, T_ROW]], memories.touches[touch].copy()
+    touches[:, T_ROW] = 0
+    flat = np.hstack([rows[:, _KEPT_OF_ROW], touches])
+    named = np.array([*zones, None], dtype=object)
+    pending = (
+        pl.DataFrame(
+            {
+                "owner": owner.astype(np.int64),
+                "pending_event_id": memories.event_ids.gather(memories.touches[touch, T_ROW]),
+                "pending_zone": pl.Series(named[rows[:, R_ZONE]].tolist(), dtype=pl.String),
+                "pending": pl.Series(flat, dtype=pl.Array(pl.Int64, flat.shape[1])).cast(
+                    pl.List(pl.Int64)
+                )
+                if len(flat)
+                else pl.Series([], dtype=pl.List(pl.Int64)),
+            }
+        )
+        .group_by("owner", maintain_order=True)
+        .agg("pending_event_id", "pending_zone", pl.col("pending").explode())
+    )
+    person, place = np.nonzero(table != rules.blank)
+    cells = (
+        pl.DataFrame(
+            {"owner": person.astype(np.int64), "place": place, "value": table[person, place]}
+        )
+        .group_by("owner", maintain_order=True)
+        .agg("place", "value")
+    )
+    past = memories.past
+    figures = pl.DataFrame({name: getattr(past, name) for name in _FIGURES})
+    days = _days_of(past)
+    lists = ("place", "value", "pending_event_id", "pending_zone", "pending", *_DAYS)
+    whole = pl.concat([frame, figures], how="horizontal")
+    for other in (cells, pending, days):
+        whole = whole.join(other, on="owner", how="left", maintain_order="left")
+    return whole.with_columns(
+        pl.col(name).fill_null(pl.lit([], dtype=PERSONS_SCHEMA[name])) for name in lists
+    ).select(PERSONS_SCHEMA.names())
+
+
+def _days_of(past: Past) -> pl.DataFrame:
+    owner = np.repeat(np.arange(len(past.start) - 1), np.diff(past.start))
     end = int(past.start[-1])
-    days = (
+    return (
         pl.DataFrame({name: getattr(past, name)[:end] for name in _DAYS})
         .with_columns(owner=pl.Series(owner, dtype=pl.Int64))
         .group_by("owner", maintain_order=True)
         .agg(*_DAYS)
     )
-    frame = pl.DataFrame(
-        {
-            "person_id": person_ids,
-            "slots_us": pl.Series(slots_us, dtype=pl.Array(pl.Int64, slots_us.shape[1])).cast(
-                pl.List(pl.Int64)
-            ),
-            **{name: getattr(past, name) for name in _FIGURES},
-        }
-    ).with_columns(owner=pl.int_range(pl.len(), dtype=pl.Int64))
-    none = pl.lit([], dtype=pl.List(pl.Int64()))
-    return (
-        frame.join(days, on="owner", how="left", maintain_order="left")
-        .drop("owner")
-        .with_columns(pl.col(name).fill_null(none) for name in _DAYS)
-        .select(PERSONS_SCHEMA.names())
-    )
+
+
+def _past_of(joined: pl.DataFrame) -> Past:
+    past = no_past(joined.height)
+    known: NDArray[np.bool_] = joined["purchases"].is_not_null().to_numpy()
+    seen = joined.filter(pl.col("purchases").is_not_null())
+    for name in _FIGURES:
+        getattr(past, name)[known] = seen[name].to_numpy()
+    lengths = joined["day"].list.len().fill_null(0).to_numpy()
+    past.start[1:] = np.cumsum(lengths)
+    days = seen.select(_DAYS).filter(pl.col("day").list.len() > 0).explode(_DAYS)
+    return past._replace(**{name: np.array(days[name], np.int64) for name in _DAYS})
 
 
 def identities(programmes: Sequence[Programme]) -> tuple[tuple[str, str], ...]:
-    """Return name and digest of programmes, in their order."""
-    return tuple((each.name, each.digest) for each in programmes)
+    """Return name and digest of programmes, in their order, and of the house."""
+    made = ProgrammeSet.of(programmes)
+    return (*((each.name, each.digest) for each in made), ("house", made.house.digest))
 
 
 def _named(programmes: Sequence[tuple[str, str]]) -> str:

@@ -1,56 +1,76 @@
-"""Events of one part as the core needs them: read, checked, with features and context.
+"""Events of one part as the core needs them: read, checked, with calendar ticks and features.
 
-Owns the way from coded columns to named ones. Owns no rule and evaluates no condition.
+Owns the way from stored columns to rows in their order. Owns no rule and evaluates no condition.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from workbench.decision import features
-from workbench.decision.context import LOCAL_TIME_COLUMNS, local_day, local_time
+from workbench.decision.clocks import ticks
+from workbench.decision.context import WEEKDAYS, local_day
 from workbench.decision.features import FEATURE_NAMES, SOURCE_EVENT, Past, Rows
+from workbench.decision.rules import RESPONSES
 from workbench.errors import InputError
-from workbench.log.schema import CONTRACT
-from workbench.replay.job import COLUMN_OF, Job
+from workbench.log.schema import INSTANT
+from workbench.replay.job import Job, Position
+
+TICK = -1
+"""The type of rows that are no events but instants of the calendar."""
 
 
-def read_events(path: Path, job: Job) -> tuple[int, pl.DataFrame]:
-    """Return the number of events in reach, and those that trigger or that features are about."""
-    types = {plan.programme.trigger.event for plan in job.plans}
+def types_of(job: Job) -> list[int]:
+    """Return the codes of the event types that the core has to see."""
+    types = {role.type for role in job.roles}
     types |= {SOURCE_EVENT} if job.needs_features else set()
-    wanted = sorted(job.type_codes[name] for name in types if name in job.type_codes)
-    stored = {"event_id", "seq", "ts", "known_at", "person", "type"}
-    stored |= {COLUMN_OF[name].stored for name in job.columns if name in COLUMN_OF}
-    stored |= {"amount_cents"} if job.needs_features else set()
+    types |= set(RESPONSES) if job.answers else set()
+    return sorted(job.type_codes[name] for name in types if name in job.type_codes)
+
+
+def read_events(
+    path: Path, job: Job, since: Position | None, until: Position
+) -> tuple[int, pl.DataFrame, pl.DataFrame | None]:
+    """Return the number of events of a window, those that matter, and who became known when.
+
+    The last is read only when there are broadcasts: one row a person with ``person`` and ``since``.
+    """
     scan = pl.scan_parquet(path)
     schema = scan.collect_schema()
-    known, seq = pl.col("known_at").to_physical(), pl.col("seq")
-    reach = pl.lit(value=True)
-    if job.since is not None:
-        at, order = job.since
-        reach &= (known > at) | ((known == at) & (seq >= order))
-    if job.until is not None:
-        at, order = job.until
-        reach &= (known < at) | ((known == at) & (seq < order))
-    limited = job.since is not None or job.until is not None
-    in_reach = scan.filter(reach) if limited else scan
-    frame = in_reach.filter(pl.col("type").is_in(wanted)).select(
+    stored = {"event_id", "seq", "ts", "known_at", "person", "type", "tz", "customer"}
+    stored |= job.references.stored(job.columns - set(FEATURE_NAMES))
+    stored |= {"amount_cents"} if job.needs_features else set()
+    stored |= {"decision_id"} if job.answers else set()
+    dtypes = {column.stored: column.stored_type for column in job.references.stored_columns}
+    at = pl.lit(until[0]).cast(INSTANT)
+    reach = (pl.col("known_at") < at) | ((pl.col("known_at") == at) & (pl.col("seq") < until[1]))
+    if since is not None:
+        at = pl.lit(since[0]).cast(INSTANT)
+        reach &= pl.col("known_at") >= at
+        reach &= (pl.col("known_at") > at) | (pl.col("seq") >= since[1])
+    in_reach = scan.filter(reach)
+    frame = in_reach.filter(pl.col("type").is_in(types_of(job))).select(
         *(pl.col(name) for name in sorted(stored) if name in schema),
         *(
-            pl.lit(None, dtype=column.stored_type).alias(column.stored)
-            for column in CONTRACT
-            if column.stored in stored and column.stored not in schema
+            pl.lit(None, dtype=dtypes[name]).alias(name)
+            for name in sorted(stored)
+            if name not in schema and name in dtypes
         ),
-        known.alias("known_at_us"),
-        pl.col("ts").to_physical().alias("ts_us"),
     )
-    rows, count = pl.collect_all([frame, in_reach.select(pl.len())])
-    return int(count.item()), rows.with_row_index("row")
+    wanted = [frame, in_reach.select(pl.len())]
+    if job.broadcasts:
+        known = pl.col("known_at").min().to_physical().alias("since")
+        wanted.append(in_reach.group_by("person").agg(known))
+    rows, count, *first = pl.collect_all(wanted)
+    rows = rows.with_columns(
+        known_at_us=pl.col("known_at").to_physical(), ts_us=pl.col("ts").to_physical()
+    )
+    return int(count.item()), rows, first[0] if first else None
 
 
 def check_events(frame: pl.DataFrame, path: Path, persons: int) -> None:
@@ -81,6 +101,67 @@ def known_before_it_happened(event_id: str, *, where: str = "") -> str:
     )
 
 
+def ticks_of(
+    job: Job, codes: NDArray[np.int64], known_us: NDArray[np.int64], reach: tuple[int | None, int]
+) -> pl.DataFrame:
+    """Return the instants of the calendar at which broadcasts go out, a row for each person.
+
+    Args:
+        job: The replay.
+        codes: Codes of the persons.
+        known_us: From when on each is known; none yet: behind everything.
+        reach: Instants from (none: the first) up to, not including.
+    """
+    frame = pl.DataFrame(
+        {
+            "person": pl.Series(codes, dtype=pl.Int32),
+            "customer": pl.Series(job.customer_of[codes], dtype=pl.Int32),
+            "known_us": known_us,
+        }
+    ).with_columns(customer=pl.when(pl.col("customer") >= 0).then("customer"))
+    if frame.is_empty() or int(known_us.min()) >= reach[1]:
+        return pl.DataFrame()
+    begin = int(known_us.min()) if reach[0] is None else max(reach[0], int(known_us.min()))
+    first = frame.with_columns(
+        known_at=pl.lit(begin).cast(INSTANT), tz=pl.lit(None, dtype=pl.Int32)
+    )
+    zones = job.references.zones(first)
+    found = []
+    for zone in np.unique(zones).tolist():
+        mine = frame.filter(pl.Series(zones == zone))
+        instants = sorted(
+            {
+                int(at)
+                for role in job.broadcasts
+                for at in every_of(
+                    role.programme.trigger.every, job.references.zone_names[zone], begin, reach[1]
+                )
+            }
+        )
+        found.append(
+            mine.join(pl.DataFrame({"at": pl.Series(instants, dtype=pl.Int64)}), how="cross")
+        )
+    return (
+        pl.concat(found)
+        .filter(pl.col("at") >= pl.col("known_us"))
+        .with_columns(
+            known_at_us="at",
+            ts_us="at",
+            known_at=pl.col("at").cast(INSTANT),
+            ts=pl.col("at").cast(INSTANT),
+        )
+        .with_columns(type=pl.lit(TICK, dtype=pl.Int16), seq=pl.lit(0, dtype=pl.Int64))
+        .drop("known_us", "at")
+        .sort("known_at_us", "person")
+    )
+
+
+def every_of(every: Any, zone: str, since_us: int, until_us: int) -> NDArray[np.int64]:
+    """Return the instants of a broadcast in a zone."""
+    weekday = None if every.weekday is None else WEEKDAYS.index(every.weekday)
+    return ticks(zone, weekday, every.at.minutes, since_us, until_us)
+
+
 def feature_values(
     frame: pl.DataFrame, local: NDArray[np.int32], before: Past, job: Job
 ) -> tuple[NDArray[np.int64], Past]:
@@ -88,18 +169,15 @@ def feature_values(
     values = np.zeros((frame.height, len(FEATURE_NAMES)), dtype=np.int64)
     if not job.needs_features:
         return values, before
-    known_day = np.array(frame.select(local_day(pl.col("known_at"), job.zone)), np.int32)[:, 0]
+    zones = job.references.zones(frame)
+    known_day = _days(frame, "known_at", zones, job)
     at_once = frame.select((pl.col("known_at_us") == pl.col("ts_us")).all()).item()
-    day = (
-        known_day
-        if at_once
-        else np.array(frame.select(local_day(pl.col("ts"), job.zone)), np.int32)[:, 0]
-    )
-    purchase = job.type_codes.get(SOURCE_EVENT, -1)
+    day = known_day if at_once else _days(frame, "ts", zones, job)
+    purchase = job.type_codes.get(SOURCE_EVENT, -2)
     rows = Rows(
         person=local,
-        known_day=np.ascontiguousarray(known_day),
-        day=np.ascontiguousarray(day),
+        known_day=known_day,
+        day=day,
         is_purchase=np.array(frame["type"] == purchase, dtype=np.int8),
         amount_cents=np.array(frame["amount_cents"].fill_null(0), dtype=np.int64),
     )
@@ -111,24 +189,31 @@ def feature_values(
     return values, after
 
 
-def context_of(frame: pl.DataFrame, values: NDArray[np.int64], job: Job) -> pl.DataFrame:
-    """Return events with every column that a condition may read, decoded."""
-    rows = frame["row"].to_numpy()
-    columns = [frame["row"]]
-    for name in sorted(job.columns):
-        if name in FEATURE_NAMES:
-            column = pl.Series(name, values[rows, FEATURE_NAMES.index(name)])
-            columns.append(column.set(column == features.NULL, None))
-        elif name in LOCAL_TIME_COLUMNS:
-            columns.append(frame.select(local_time(name, job.zone)).to_series())
-        elif name in job.books:
-            columns.append(_texts(frame[COLUMN_OF[name].stored], job.books[name]).alias(name))
-        else:
-            columns.append(frame[COLUMN_OF[name].stored].alias(name))
-    return pl.DataFrame(columns)
+def _days(frame: pl.DataFrame, name: str, zones: NDArray[np.int32], job: Job) -> NDArray[np.int32]:
+    """Return the day of an instant on the clock of each customer."""
+    found = np.zeros(frame.height, dtype=np.int32)
+    used = np.unique(zones)
+    for code in used.tolist():
+        mine = zones == code
+        part = frame.lazy().select(name)
+        part = part if len(used) == 1 else part.filter(pl.Series(mine))
+        day = part.select(local_day(pl.col(name), job.references.zone_names[code])).collect()
+        found[mine] = day.to_series().to_numpy()
+    return found
 
 
-def _texts(codes: pl.Series, book: pl.Series) -> pl.Series:
-    if book.is_empty():
-        return pl.repeat(None, codes.len(), dtype=pl.String, eager=True)
-    return book.gather(codes.cast(pl.UInt32))
+def context_of(
+    frame: pl.DataFrame,
+    values: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    names: frozenset[str],
+    job: Job,
+) -> pl.DataFrame:
+    """Return rows with every column that a condition may read, decoded; ``row`` is their place."""
+    plain = sorted(names - set(FEATURE_NAMES))
+    columns = job.references.columns(frame, plain).get_columns() if plain else []
+    found = [pl.Series("row", rows, dtype=pl.Int64), *columns]
+    for name in sorted(names & set(FEATURE_NAMES)):
+        column = pl.Series(name, values[rows, FEATURE_NAMES.index(name)])
+        found.append(column.set(column == features.NULL, None))
+    return pl.DataFrame(found)

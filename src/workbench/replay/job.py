@@ -1,4 +1,4 @@
-"""What is the same for all parts of a log: programmes made ready, codes, buckets. Decides nothing."""
+"""What is the same for all parts of a log: rules, codes, zones, tables. Decides nothing."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from workbench.buckets import BUCKETS, bucket_10000_column
-from workbench.decision.core import Limits, limits_of
+from workbench.decision.clocks import tables_of
+from workbench.decision.desk import Table
 from workbench.decision.features import FEATURE_NAMES
-from workbench.decision.plan import Plan
-from workbench.log.schema import CONTRACT
+from workbench.decision.house import ProgrammeSet
+from workbench.decision.plan import Role, roles_of
+from workbench.decision.reference import References
+from workbench.decision.rules import RESPONSES, Rules, rules_of, tracks_answers
+from workbench.errors import ParameterError
+from workbench.log.schema import Column
 
 Position = tuple[int, int]
 """``(known_at_us, seq)``: events before it were seen, an event at it was not."""
-
-COLUMN_OF = {column.decoded: column for column in CONTRACT}
 
 
 class LogLike(Protocol):
@@ -36,6 +38,11 @@ class LogLike(Protocol):
     def persons(self) -> int: ...  # noqa: D102 - same
     @property
     def parts(self) -> list[Path]: ...  # noqa: D102 - same
+    @property
+    def columns(self) -> tuple[Column, ...]: ...  # noqa: D102 - same
+    @property
+    def tables(self) -> tuple[str, ...]: ...  # noqa: D102 - same
+    def table(self, name: str) -> pl.DataFrame: ...  # noqa: D102 - same
     def codes(self, column: str) -> pl.Series: ...  # noqa: D102 - same
 
 
@@ -44,87 +51,109 @@ class Job:
     """What is the same for all parts of a replay.
 
     Attributes:
-        plans: The programmes made ready.
-        limits: Their limits.
-        zone: Zone of days and day-parts.
+        programmes: The programmes with the house.
+        rules: Their tables.
+        roles: What events are to them.
+        references: The reference tables of the log.
+        zones: Zones by code: the log's (or the house's), UTC, then those of customers.
+        zone_table: Where the changes of each zone lie.
+        changes: The changes of all.
         type_codes: Code of each event type.
         person_ids: Position = code.
-        buckets: For each programme the bucket of each person (position = code).
-        books: Code book of each coded column that a condition reads.
-        programmes: One row a programme: what a decision repeats of it.
-        since: Events before it are not decided again.
-        until: Events from it on are not yet decided.
+        customer_of: Code of the customer of each person, -1 where there is none.
+        consent: The reference table of consent, or none.
+        answers: Whether responses are admitted to decisions.
+        budgets: Name and amount of every budget and inventory, by number.
     """
 
-    plans: tuple[Plan, ...]
-    limits: Limits
-    zone: str
+    programmes: ProgrammeSet
+    rules: Rules
+    roles: tuple[Role, ...]
+    references: References
+    zones: tuple[str, ...]
+    zone_table: Table
+    changes: Table
     type_codes: Mapping[str, int]
     person_ids: pl.Series
-    buckets: tuple[NDArray[np.int32], ...]
-    books: Mapping[str, pl.Series]
-    programmes: pl.DataFrame
-    since: Position | None
-    until: Position | None
+    customer_of: NDArray[np.int64]
+    consent: pl.DataFrame | None
+    answers: bool
+    budgets: tuple[tuple[str, int], ...]
 
     @property
     def columns(self) -> frozenset[str]:
         """Names that any condition reads."""
-        return frozenset(name for plan in self.plans for name in plan.columns)
+        return frozenset(name for role in self.roles for name in role.columns)
 
     @property
     def needs_features(self) -> bool:
         """Whether any condition reads the logged past."""
         return bool(self.columns & set(FEATURE_NAMES))
 
+    @property
+    def broadcasts(self) -> tuple[Role, ...]:
+        """Roles of the calendar."""
+        return tuple(role for role in self.roles if role.programme.kind == "broadcast")
 
-def job_of(
-    log: LogLike, plans: tuple[Plan, ...], since: Position | None, until: Position | None
-) -> Job:
-    """Collect what is the same for all parts: codes, buckets by salt, figures of the programmes."""
-    person_ids = log.codes("person")
-    by_salt: dict[str, NDArray[np.int32]] = {}
-    for plan in plans:
-        salt = plan.programme.experiment.salt
-        if salt not in by_salt:
-            by_salt[salt] = np.array(bucket_10000_column(salt, person_ids), dtype=np.int32)
-    coded = [
-        COLUMN_OF[name]
-        for name in sorted({name for plan in plans for name in plan.columns})
-        if name in COLUMN_OF and COLUMN_OF[name].is_code
-    ]
+
+def job_of(log: LogLike, programmes: ProgrammeSet) -> Job:
+    """Collect what is the same for all parts.
+
+    Raises:
+        ParameterError: A programme needs what is not supported yet.
+        InputError: A reference table is not as it must be.
+    """
+    refuse_unsupported(programmes)
+    references = References(log, zone=programmes.house.zone)
+    zones = zones_of(references)
+    zone_table, changes = tables_of(zones)
+    types = log.codes("type").to_list()
+    stored = {name for part in log.parts for name in pl.read_parquet_schema(part)}
+    answered = "decision_id" in stored and bool(set(types) & set(RESPONSES))
+    answers = answered or tracks_answers(programmes, programmes.house)
+    rules = rules_of(programmes, answers=answers)
     return Job(
-        plans=plans,
-        limits=limits_of([plan.programme for plan in plans]),
-        zone=log.zone,
-        type_codes={name: code for code, name in enumerate(log.codes("type").to_list())},
-        person_ids=person_ids,
-        buckets=tuple(by_salt[plan.programme.experiment.salt] for plan in plans),
-        books={column.decoded: log.codes(column.stored) for column in coded},
-        programmes=pl.DataFrame([_repeated(plan) for plan in plans]),
-        since=since,
-        until=until,
+        programmes=programmes,
+        rules=rules,
+        roles=roles_of(programmes),
+        references=references,
+        zones=zones,
+        zone_table=zone_table,
+        changes=changes,
+        type_codes={name: code for code, name in enumerate(types)},
+        person_ids=log.codes("person"),
+        customer_of=_customers(log),
+        consent=log.table("consent") if "consent" in log.tables else None,
+        answers=answers,
+        budgets=tuple((each.name, each.amount) for each in rules.accounts),
     )
 
 
-def _repeated(plan: Plan) -> dict[str, str | int | float]:
-    """Return what every decision of a programme repeats."""
-    programme, offer = plan.programme, plan.programme.offer
-    control = programme.experiment.holdout_end
-    return {
-        "programme": programme.name,
-        "offer_id": offer.id,
-        "channel": offer.channel,
-        "p_control": control / BUCKETS,
-        "p_treatment": (BUCKETS - control) / BUCKETS,
-        "score": expected_value_cents(plan),
-        "cost_cents": offer.cost_cents,
-        "programme_digest": programme.digest,
-        "holdout_end": control,
-    }
+def zones_of(references: References) -> tuple[str, ...]:
+    """Return the zones by the codes of the core: the log's, UTC, then the others."""
+    first, *others = references.zone_names
+    return (first, "UTC", *others)
 
 
-def expected_value_cents(plan: Plan) -> float:
-    """Return what one delivered offer is expected to be worth, net of its cost, in cents."""
-    offer = plan.programme.offer
-    return offer.redemption_rate * (offer.value_cents - offer.cost_cents)
+def core_zones(codes: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Return codes of the references as those of the core; -1 stays: not known."""
+    return np.where(codes > 0, codes + 1, codes).astype(np.int64)
+
+
+def refuse_unsupported(programmes: ProgrammeSet) -> None:
+    """Refuse what a programme may say and the core does not do yet.
+
+    Raises:
+        ParameterError: A feature is declared.
+    """
+    if programmes.features:
+        names = ", ".join(each.name for each in programmes.features)
+        raise ParameterError(f"declared features ({names}) are not supported yet")
+
+
+def _customers(log: LogLike) -> NDArray[np.int64]:
+    """Return for each person the code of the customer with the same id."""
+    persons = pl.DataFrame({"id": log.codes("person")})
+    book = pl.DataFrame({"id": log.codes("customer")}).with_row_index("code")
+    found = persons.join(book, on="id", how="left", maintain_order="left")["code"]
+    return np.array(found.cast(pl.Int64).fill_null(-1), dtype=np.int64)

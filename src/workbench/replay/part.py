@@ -1,7 +1,7 @@
-"""One part of a log through the core: evaluate, decide, write the rows of the decision log.
+"""One window of one part of a log through the core: evaluate, decide, and what comes out.
 
 Owns no rule: conditions, features and limits come from ``decision``. A person is wholly in one
-part, so parts share nothing.
+part, so parts share nothing but the closings of budgets, which are given.
 """
 
 from __future__ import annotations
@@ -13,182 +13,260 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from workbench.buckets import fnv1a32_column
 from workbench.decision import core
-from workbench.decision.core import Candidates
-from workbench.decision.plan import triggered
-from workbench.decision.state import CoreState, persons_frame
-from workbench.log.schema import INSTANT
-from workbench.records import HELD_OUT, OFFERED, REASONS
-from workbench.replay import events
+from workbench.decision.assignment import holdout_columns
+from workbench.decision.budgets import Ledger, Reserves
+from workbench.decision.consent import Consent, consent_arrays
+from workbench.decision.desk import (
+    C_OUT,
+    C_REFUSED_ANSWERS,
+    C_WIDTH,
+    H_SINCE,
+    L_WIDTH,
+    NEVER_US,
+    O_KEY,
+    O_KNOWN,
+    O_PROGRAMME,
+    O_SEQ,
+    O_WIDTH,
+    P_FIRST_ACTION,
+    P_LAST_ACTION,
+    T_PROGRAMME,
+    W_WIDTH,
+    Desk,
+)
+from workbench.decision.grouping import grouped
+from workbench.decision.rules import Rules
+from workbench.decision.state import CoreState, Memories, persons_frame, pruned
+from workbench.replay import events, touches
+from workbench.replay.decided import (
+    DECISIONS_SCHEMA,
+    Decided,
+    candidates_frame,
+    decisions_frame,
+    rows_frame,
+)
 from workbench.replay.job import Job, Position
+from workbench.replay.reserves import closings_table, reserves_of
 
-DECISIONS_SCHEMA = pl.Schema(
-    {
-        "decision_id": pl.String(),
-        "set_id": pl.String(),
-        "event_id": pl.String(),
-        "person": pl.String(),
-        "ts": INSTANT,
-        "known_at": INSTANT,
-        "programme": pl.String(),
-        "arm": pl.String(),
-        "offer_id": pl.String(),
-        "channel": pl.String(),
-        "delivered": pl.Boolean(),
-        "p_assignment": pl.Float64(),
-        "p_selection": pl.Float64(),
-        "score": pl.Float64(),
-        "reason": pl.String(),
-        "cost_cents": pl.Int64(),
-        "would_cost_cents": pl.Int64(),
-        "programme_digest": pl.String(),
-    }
-)
-"""The decision log: one row for each programme that an event triggers; see ``records.Decision``."""
+__all__ = ["DECISIONS_SCHEMA", "Outcome", "PartState", "decide_part", "finish_part", "start_part"]
 
-_REASON_NAMES = pl.DataFrame(
-    {"code": [r.code for r in REASONS], "reason": [r.name for r in REASONS]},
-    schema={"code": pl.Int8, "reason": pl.String},
-)
+
+@dataclass(frozen=True, eq=False)
+class PartState:
+    """The persons of a part, and what is remembered of them.
+
+    Attributes:
+        codes: Their codes, ascending.
+        ids: Their ids.
+        memories: What is remembered.
+        consent: What is known of their consent.
+        keys: What orders them at one instant.
+        held: Whether each is in the global hold-out.
+        measured: Whether each is in the group that it is compared with.
+        units: By programme and person the part and the arm of those assigned as customers.
+    """
+
+    codes: NDArray[np.int64]
+    ids: pl.Series
+    memories: Memories
+    consent: Consent
+    keys: NDArray[np.int64]
+    held: NDArray[np.bool_]
+    measured: NDArray[np.bool_]
+    units: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]]
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What one part gave.
+    """What one window of one part gave.
 
     Attributes:
-        decisions: Rows of the decision log, in the order in which they were decided.
-        events: Events of the part between ``since`` and ``until``, of every type.
-        considered: By programme, events of the trigger's type.
-        unknown: By programme, those whose trigger condition is not known.
-        triggered: By programme, events that the conditions let through: what must be decided.
-        persons: Rows of the state of the persons of the part.
-        position: Behind the last event that was read; none when there was none.
+        decisions: Rows of the decision log, in their order.
+        candidates: Rows of the candidate table, or none.
+        rows: The decisions by codes.
+        reserves: What they reserved of budgets.
+        events: Events of the window, of every type.
+        counts: Counters by position of the programme: ``considered`` events of the trigger's type,
+            ``unknown`` trigger conditions, ``triggered`` candidates.
+        responses_not_admitted: Responses to decisions that were not made.
+        state: The persons behind the window.
     """
 
     decisions: pl.DataFrame
+    candidates: pl.DataFrame | None
+    rows: pl.DataFrame
+    reserves: Reserves
     events: int
-    considered: dict[int, int]
-    unknown: dict[int, int]
-    triggered: dict[int, int]
-    persons: pl.DataFrame
-    position: Position | None
+    counts: dict[str, dict[int, int]]
+    responses_not_admitted: int
+    state: PartState
 
 
-def decide_part(path: Path, job: Job, state: CoreState) -> Outcome:
-    """Take one part of a log through the core.
+def start_part(path: Path, job: Job, carried: CoreState) -> PartState:
+    """Return the persons of a part with what is remembered of them."""
+    unique = pl.scan_parquet(path).select(pl.col("person").unique().sort()).collect()["person"]
+    codes = np.array(unique.drop_nulls(), dtype=np.int64)
+    codes = codes[(codes >= 0) & (codes < len(job.person_ids))]
+    ids = job.person_ids.gather(codes).alias("person_id")
+    held, measured = holdout_columns(job.programmes.house.holdout, ids)
+    channels = job.rules.channels
+    table = job.consent if touches.needs_consent(job) else None
+    return PartState(
+        codes=codes,
+        ids=ids,
+        memories=carried.memories(ids, job.rules, job.zones),
+        consent=consent_arrays(table, ids, channels, zone=job.zones[0]),
+        keys=np.array(fnv1a32_column(ids), dtype=np.int64),
+        held=held,
+        measured=measured,
+        units=touches.units_of(job.programmes, ids),
+    )
+
+
+def decide_part(
+    path: Path,
+    job: Job,
+    state: PartState,
+    *,
+    since: Position | None,
+    until: Position,
+    ledger: Ledger,
+    candidates: bool,
+) -> Outcome:
+    """Take one window of a part through the core; the state given is not changed.
 
     Raises:
         InputError: The part is not in ``(known_at, seq)`` order, has an event that was known before
             it happened, or names a person without id.
     """
-    count, frame = events.read_events(path, job)
-    considered = {plan.position: 0 for plan in job.plans}
-    unknown = dict(considered)
-    if frame.is_empty():
-        nothing = pl.DataFrame(schema=DECISIONS_SCHEMA)
-        none = considered.copy()
-        return Outcome(nothing, count, considered, unknown, none, state.persons.clear(), None)
+    count, frame, first = events.read_events(path, job, since, until)
     events.check_events(frame, path, len(job.person_ids))
-    codes = frame["person"].unique().sort()
-    local = np.searchsorted(codes.to_numpy(), frame["person"].to_numpy()).astype(np.int32)
-    ids = job.person_ids.gather(codes.cast(pl.UInt32)).alias("person_id")
-    slots, before = state.arrays(ids, job.limits)
-    values, after = events.feature_values(frame, local, before, job)
-
-    found = []
-    for type_name in dict.fromkeys(plan.programme.trigger.event for plan in job.plans):
-        plans = [plan for plan in job.plans if plan.programme.trigger.event == type_name]
-        of_type = frame.filter(pl.col("type") == job.type_codes.get(type_name, -1))
-        if of_type.is_empty():
-            continue
-        rows, not_known = triggered(events.context_of(of_type, values, job), plans)
-        found.append(rows)
-        unknown.update(not_known)
-        considered.update({plan.position: of_type.height for plan in plans})
-    decisions = pl.DataFrame(schema=DECISIONS_SCHEMA)
-    let_through = dict.fromkeys(considered, 0)
-    if found:
-        rows = pl.concat(found).sort("row", "programme")
-        let_through.update(dict(rows.group_by("programme").len().iter_rows()))
-        candidates = _candidates(rows, frame, local, job)
-        reasons = np.zeros(rows.height, dtype=np.int8)
-        core.run_compiled(core.State(job.limits, slots), candidates, reasons)
-        decisions = _decisions(rows, candidates, reasons, frame, job)
-    last = frame.row(-1, named=True)
+    before = state.memories
+    table = before.table.copy()
+    if first is not None:
+        person = np.searchsorted(state.codes, first["person"].to_numpy())
+        known = table[person, H_SINCE]
+        new = np.asarray(first["since"], dtype=np.int64)
+        table[person, H_SINCE] = np.where(known < -NEVER_US // 2, new, known)
+        start = np.where(table[:, H_SINCE] < -NEVER_US // 2, NEVER_US, table[:, H_SINCE])
+        ticks = events.ticks_of(
+            job, state.codes, start, (None if since is None else since[0], until[0])
+        )
+        frame = _with_ticks(frame, ticks)
+    local = np.searchsorted(state.codes, frame["person"].to_numpy()).astype(np.int32)
+    values, past = events.feature_values(frame, local, before.past, job)
+    seen = touches.touches_of(frame, local, values, job, state, offset=len(before.rows))
+    rows = np.vstack([before.rows, seen.rows])
+    all_touches = np.vstack([before.touches, seen.touches])
+    desk = desk_of(job, state, rows, all_touches, ledger, candidates=candidates)
+    kept = seen.keep + len(before.rows)
+    starts, order = grouped(local[seen.keep].astype(np.int64), len(state.codes))
+    shift = len(before.touches)
+    rows[len(before.rows) :, touches.RANGE] += shift
+    core.run_compiled(desk, table, starts, kept[order], until[0])
+    after = pruned(
+        Memories(table, rows, all_touches, pl.concat([before.event_ids, frame["event_id"]]), past),
+        job.rules,
+    )
+    out = desk.out[: desk.counts[C_OUT]]
+    kind = out[:, O_KEY] // 64
+    placed = np.lexsort((out[:, O_PROGRAMME], kind, out[:, O_SEQ], out[:, O_KNOWN]))
+    ids = pl.concat([before.event_ids, frame["event_id"]])
+    decided = Decided(
+        out[placed],
+        desk,
+        ids,
+        state.ids,
+        state.codes,
+        state.measured,
+        job.rules,
+        job.programmes,
+        job.zones,
+    )
+    decisions = decisions_frame(decided)
+    triggered = np.bincount(out[:, O_PROGRAMME], minlength=len(job.programmes))
+    new_state = PartState(
+        state.codes,
+        state.ids,
+        after,
+        state.consent,
+        state.keys,
+        state.held,
+        state.measured,
+        state.units,
+    )
     return Outcome(
-        decisions,
-        count,
-        considered,
-        unknown,
-        let_through,
-        persons_frame(ids, slots, after),
-        (last["known_at_us"], last["seq"] + 1),
+        decisions=decisions,
+        candidates=candidates_frame(decided, placed, decisions) if candidates else None,
+        rows=rows_frame(decided),
+        reserves=reserves_of(decided.out, job.rules, job.zone_table, job.changes),
+        events=count,
+        counts={
+            "considered": seen.considered,
+            "unknown": seen.unknown,
+            "triggered": dict(enumerate(triggered.tolist())),
+        },
+        responses_not_admitted=int(desk.counts[C_REFUSED_ANSWERS]),
+        state=new_state,
     )
 
 
-def _candidates(
-    rows: pl.DataFrame, frame: pl.DataFrame, local: NDArray[np.int32], job: Job
-) -> Candidates:
-    """Return the triggered rows as the columns that the core reads."""
-    place = rows["row"].to_numpy()
-    programme = np.array(rows["programme"], dtype=np.int32)
-    person = frame["person"].to_numpy()[place]
-    bucket = np.zeros(len(place), dtype=np.int32)
-    for plan in job.plans:
-        mine = programme == plan.position
-        bucket[mine] = job.buckets[plan.position][person[mine]]
-    return Candidates(
-        programme=programme,
-        person=local[place],
-        at_us=frame["ts_us"].to_numpy()[place],
-        audience=np.array(rows["audience"], dtype=np.int8),
-        suppress=np.array(rows["suppress"], dtype=np.int8),
-        bucket=bucket,
-    )
+def finish_part(state: PartState, job: Job) -> pl.DataFrame:
+    """Return the persons of a part as rows of ``CoreState.persons``."""
+    return persons_frame(state.ids, state.memories, job.rules, job.zones)
 
 
-def _decisions(
-    rows: pl.DataFrame,
-    candidates: Candidates,
-    reasons: NDArray[np.int8],
-    frame: pl.DataFrame,
+def desk_of(
     job: Job,
-) -> pl.DataFrame:
-    """Return the rows of the decision log."""
-    anchor = frame.select("event_id", "ts", "known_at", "ts_us", "known_at_us", "person")[
-        rows["row"]
-    ]
-    said = job.programmes[rows["programme"]].rename({"cost_cents": "offer_cost_cents"})
-    code = pl.Series("code", reasons)
-    table = pl.concat([anchor, said], how="horizontal").with_columns(
-        code,
-        reason=code.replace_strict(
-            _REASON_NAMES["code"], _REASON_NAMES["reason"], return_dtype=pl.String
-        ),
-        person_id=job.person_ids.gather(anchor["person"].cast(pl.UInt32)),
-        control=pl.Series(candidates.bucket) < said["holdout_end"],
+    state: PartState,
+    rows: NDArray[np.int64],
+    all_touches: NDArray[np.int64],
+    ledger: Ledger,
+    *,
+    candidates: bool,
+) -> Desk:
+    """Lay out rules, events and room for what comes out."""
+    rules, consent = job.rules, state.consent
+    widths = rules.programmes[:, P_LAST_ACTION] - rules.programmes[:, P_FIRST_ACTION]
+    per_touch = widths[all_touches[:, T_PROGRAMME]]
+    drawn = rules.stochastic[all_touches[:, T_PROGRAMME]]
+    closing_of, closings = closings_table(ledger, rules, job.zone_table, job.changes)
+    return Desk(
+        **rule_tables(rules),
+        zones=job.zone_table,
+        changes=job.changes,
+        rows=rows,
+        touches=all_touches,
+        consent_of=np.arange(len(state.codes), dtype=np.int64),
+        consent_start=consent.start,
+        consent_at=consent.at_us,
+        consent_value=consent.value.astype(np.int64),
+        closing_of=closing_of,
+        closings=closings,
+        person_keys=state.keys,
+        out=np.empty((2 * len(all_touches) + 1, O_WIDTH), dtype=np.int64),
+        shares=np.zeros(2 * int(per_touch[drawn].sum()) + 64, dtype=np.int64),
+        looks=np.full((2 * int(per_touch.sum()) if candidates else 0, L_WIDTH), -1, dtype=np.int64),
+        counts=np.zeros(C_WIDTH, dtype=np.int64),
+        work=np.zeros((len(rules.programmes) + 1, W_WIDTH), dtype=np.int64),
     )
-    delivered = pl.col("code") == OFFERED
-    ghost = pl.col("code") == HELD_OUT
-    shown = delivered | ghost
-    return table.select(
-        decision_id=pl.format("{}:event:{}:{}", "programme", "ts_us", "event_id"),
-        set_id=pl.format("event:{}:{}", "known_at_us", "event_id"),
-        event_id="event_id",
-        person="person_id",
-        ts="ts",
-        known_at="known_at",
-        programme="programme",
-        arm=pl.when("control").then(pl.lit("control")).otherwise(pl.lit("treatment")),
-        offer_id=pl.when(shown).then("offer_id"),
-        channel=pl.when(shown).then("channel"),
-        delivered=delivered,
-        p_assignment=pl.when("control").then("p_control").otherwise("p_treatment"),
-        p_selection=pl.lit(1.0),
-        score=pl.when(shown).then("score"),
-        reason="reason",
-        cost_cents=pl.when(delivered).then("offer_cost_cents").otherwise(0),
-        would_cost_cents=pl.when(ghost).then("offer_cost_cents").otherwise(0),
-        programme_digest="programme_digest",
-    ).cast(DECISIONS_SCHEMA)
+
+
+def rule_tables(rules: Rules) -> dict[str, NDArray[np.int64]]:
+    """Return the tables of the rules by the names of the desk."""
+    names = ("programmes", "actions", "meters", "lists", "scores", "weights", "draws", "slot")
+    return {name: getattr(rules, name) for name in names}
+
+
+def _with_ticks(frame: pl.DataFrame, ticks: pl.DataFrame) -> pl.DataFrame:
+    """Return events and ticks in their order: a tick behind the events of its instant."""
+    if ticks.is_empty():
+        return frame
+    both = pl.concat(
+        [frame, ticks.cast({n: frame.schema[n] for n in ticks.columns})], how="diagonal"
+    )
+    return both.with_columns(late=pl.col("type") == events.TICK).sort(
+        "known_at_us", "late", maintain_order=True
+    )

@@ -1,0 +1,283 @@
+"""Events of a window as the rows and touches of the core: conditions, arms and draws as columns.
+
+Owns the filling of the ``R_`` and ``T_`` tables. Decides nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from workbench.decision.assignment import (
+    assigned_column,
+    draw_32_column,
+    ghosts_column,
+    key_column,
+)
+from workbench.decision.desk import (
+    KINDS,
+    R_ANSWER,
+    R_ANSWER_KEY,
+    R_ANSWER_KIND,
+    R_ANSWER_PROGRAMME,
+    R_ANSWER_TS,
+    R_FIRST,
+    R_KEY,
+    R_KNOWN,
+    R_LAST,
+    R_SEQ,
+    R_TICK,
+    R_TS,
+    R_WIDTH,
+    R_ZONE,
+    T_ARM,
+    T_AUDIENCE,
+    T_DRAW,
+    T_GHOST,
+    T_LEVEL,
+    T_NULL,
+    T_PART,
+    T_PROGRAMME,
+    T_ROLE,
+    T_ROW,
+    T_SUPPRESS,
+    T_TS,
+    T_WIDTH,
+    T_WORDS,
+    T_YES,
+)
+from workbench.decision.grouping import grouped
+from workbench.decision.house import ProgrammeSet
+from workbench.decision.plan import Role, constants_of, touched
+from workbench.decision.rules import RESPONSES
+from workbench.log.schema import INSTANT
+from workbench.replay import events
+from workbench.replay.job import Job, core_zones
+
+if TYPE_CHECKING:
+    from workbench.replay.part import PartState
+
+RANGE = slice(R_FIRST, R_LAST + 1)
+_ANSWER_COLUMNS = {
+    "audience": T_AUDIENCE,
+    "suppress": T_SUPPRESS,
+    "yes": T_YES,
+    "null": T_NULL,
+    "level": T_LEVEL,
+    "words": T_WORDS,
+}
+Units = dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]]
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """A window as the core sees it.
+
+    Attributes:
+        rows: Events and ticks x ``R_``.
+        touches: Touches x ``T_``, those of a row together.
+        keep: The rows that mean anything.
+        considered: By programme, events of the trigger's type.
+        unknown: By programme, events whose trigger condition is not known.
+    """
+
+    rows: NDArray[np.int64]
+    touches: NDArray[np.int64]
+    keep: NDArray[np.int64]
+    considered: dict[int, int]
+    unknown: dict[int, int]
+
+
+def needs_consent(job: Job) -> bool:
+    """Say whether any programme asks for consent."""
+    return any(each.consent == "required" for each in job.programmes)
+
+
+def units_of(programmes: ProgrammeSet, ids: pl.Series) -> Units:
+    """Return the part and the arm of every person, by programme assigned to customers."""
+    found: Units = {}
+    known: dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
+    for p, programme in enumerate(programmes):
+        if programme.experiment.unit == "customer":
+            digest = programme.experiment.digest
+            if digest not in known:
+                known[digest] = assigned_column(programme.experiment, ids)
+            found[p] = known[digest]
+    return found
+
+
+def touches_of(
+    frame: pl.DataFrame,
+    local: NDArray[np.int32],
+    values: NDArray[np.int64],
+    job: Job,
+    state: PartState,
+    *,
+    offset: int,
+) -> Seen:
+    """Evaluate the conditions over a window and fill the tables.
+
+    Args:
+        frame: Events and ticks, in their order.
+        local: Row of the person of each.
+        values: Features of each.
+        job: The replay.
+        state: The persons.
+        offset: Rows that stand before these in the table of the core.
+    """
+    rows = _rows(frame, job)
+    considered = {p: 0 for p in range(len(job.programmes))}
+    unknown = dict(considered)
+    found: list[tuple[Role, pl.DataFrame]] = []
+    types = frame["type"].to_numpy()
+    for name in dict.fromkeys(role.type for role in job.roles):
+        roles = [role for role in job.roles if role.type == name]
+        code = events.TICK if name == "" else job.type_codes.get(name, -2)
+        mine = np.flatnonzero(types == code)
+        if not len(mine):
+            continue
+        of_type = frame if len(mine) == frame.height else frame[mine]
+        names = frozenset(each for role in roles for each in role.columns)
+        several, not_known = touched(
+            events.context_of(of_type, values, mine, names, job),
+            roles,
+            lambda role, at: _moved(frame, values, job, role, at),
+        )
+        found.extend(several)
+        unknown.update(not_known)
+        for p in {role.position for role in roles if role.role == 0}:
+            considered[p] += len(mine)
+    found.sort(key=lambda each: (each[0].position, -each[0].role))
+    tables = [_touches(role, answers, frame, rows, local, job, state) for role, answers in found]
+    whole = np.vstack([np.zeros((0, T_WIDTH), np.int64), *tables])
+    starts, order = grouped(whole[:, T_ROW], frame.height)
+    whole = whole[order]
+    whole[:, T_ROW] += offset
+    rows[:, R_FIRST], rows[:, R_LAST] = starts[:-1], starts[1:]
+    keep = np.flatnonzero((starts[1:] > starts[:-1]) | (rows[:, R_ANSWER] != 0))
+    return Seen(rows, whole, keep, considered, unknown)
+
+
+def _rows(frame: pl.DataFrame, job: Job) -> NDArray[np.int64]:
+    rows = np.zeros((frame.height, R_WIDTH), dtype=np.int64)
+    rows[:, R_KNOWN] = frame["known_at_us"].to_numpy()
+    rows[:, R_TS] = frame["ts_us"].to_numpy()
+    rows[:, R_SEQ] = frame["seq"].to_numpy()
+    rows[:, R_ZONE] = core_zones(job.references.own_zones(frame))
+    rows[:, R_TICK] = (frame["type"] == events.TICK).to_numpy()
+    if not job.answers:
+        return rows
+    person = job.person_ids.gather(frame["person"].cast(pl.UInt32))
+    anchor = frame["event_id"].zip_with(frame["event_id"].is_not_null(), person)
+    rows[:, R_KEY] = key_column(anchor)
+    answered = answers_of(frame["decision_id"], [p.name for p in job.programmes])
+    codes = {
+        job.type_codes[name]: what for name, what in RESPONSES.items() if name in job.type_codes
+    }
+    what = frame["type"].replace_strict(codes, default=0, return_dtype=pl.Int64).to_numpy()
+    given = frame["decision_id"].is_not_null().to_numpy()
+    rows[:, R_ANSWER] = np.where(given, what, 0)
+    columns = (R_ANSWER_PROGRAMME, R_ANSWER_KIND, R_ANSWER_TS, R_ANSWER_KEY)
+    for column, values in zip(columns, answered, strict=True):
+        rows[:, column] = values
+    return rows
+
+
+def answers_of(decision_ids: pl.Series, programmes: list[str]) -> tuple[NDArray[np.int64], ...]:
+    """Return programme (-1: none of them), kind, instant and anchor's key of decision ids."""
+    parts = (
+        decision_ids.to_frame("id")
+        .select(
+            pl.col("id")
+            .str.splitn(":", 4)
+            .struct.rename_fields(["p", "kind", "ts", "rest"])
+            .alias("x")
+        )
+        .unnest("x")
+    )
+    ts = parts["ts"].cast(pl.Int64, strict=False)
+    kind = parts["kind"].replace_strict(
+        {name: k for k, name in enumerate(KINDS)}, default=None, return_dtype=pl.Int64
+    )
+    position = parts["p"].replace_strict(
+        {name: p for p, name in enumerate(programmes)}, default=-1, return_dtype=pl.Int64
+    )
+    good = ts.is_not_null() & kind.is_not_null() & parts["rest"].is_not_null()
+    position = position.fill_null(-1).set(~good, -1)
+    return (
+        np.array(position, dtype=np.int64),
+        np.array(kind.fill_null(0), dtype=np.int64),
+        np.array(ts.fill_null(0), dtype=np.int64),
+        key_column(parts["rest"].fill_null("")),
+    )
+
+
+def _moved(
+    frame: pl.DataFrame, values: NDArray[np.int64], job: Job, role: Role, at: pl.Series
+) -> pl.DataFrame:
+    """Return rows with local time at the deadline of a role."""
+    rows = at.to_numpy().astype(np.int64)
+    later = frame[rows].with_columns(
+        ts=(pl.col("ts_us") + role.shift_us).cast(INSTANT), ts_us=pl.col("ts_us") + role.shift_us
+    )
+    return events.context_of(later, values, rows, role.inner, job)
+
+
+def _touches(
+    role: Role,
+    answers: pl.DataFrame,
+    frame: pl.DataFrame,
+    rows: NDArray[np.int64],
+    local: NDArray[np.int32],
+    job: Job,
+    state: PartState,
+) -> NDArray[np.int64]:
+    """Return the touches of one role."""
+    at = answers["row"].to_numpy().astype(np.int64)
+    table = np.zeros((len(at), T_WIDTH), dtype=np.int64)
+    table[:, T_PROGRAMME], table[:, T_ROLE], table[:, T_ROW] = role.position, role.role, at
+    table[:, T_TS] = rows[at, R_TS] + role.shift_us
+    if not role.answers or not len(at):
+        return table
+    constants = constants_of(role)
+    for name, column in _ANSWER_COLUMNS.items():
+        known = name in answers.columns
+        table[:, column] = answers[name].to_numpy() if known else constants[name]
+    persons = local[at]
+    ids = None
+    if role.position in state.units:
+        part, arm = state.units[role.position]
+        part, arm = part[persons], arm[persons]
+    else:
+        ids = decision_ids(role, frame, rows, at, job)
+        part, arm = assigned_column(role.programme.experiment, ids)
+    table[:, T_PART], table[:, T_ARM] = part, arm
+    table[:, T_GHOST] = ghosts_column(role.programme, arm, state.held[persons])
+    if job.rules.stochastic[role.position]:
+        ids = decision_ids(role, frame, rows, at, job) if ids is None else ids
+        table[:, T_DRAW] = draw_32_column(f"{role.programme.experiment.salt}:offer:" + ids)
+    return table
+
+
+def decision_ids(
+    role: Role, frame: pl.DataFrame, rows: NDArray[np.int64], at: NDArray[np.int64], job: Job
+) -> pl.Series:
+    """Return the ids of the decisions that may come of rows."""
+    kind = kind_of(role)
+    if kind == "calendar":
+        rest: Any = job.person_ids.gather(frame["person"].gather(at).cast(pl.UInt32))
+    else:
+        rest = frame["event_id"].gather(at)
+    ts = pl.Series(rows[at, R_TS] + role.shift_us).cast(pl.String)
+    return f"{role.programme.name}:{kind}:" + ts + ":" + rest
+
+
+def kind_of(role: Role) -> str:
+    """Return the kind of occurrence that a role brings."""
+    if role.type == "":
+        return "calendar"
+    return "timer" if role.shift_us else "event"
