@@ -210,5 +210,6 @@ def test_only_features_in_use_are_computed_and_tracks_are_shared():
 
 def test_an_event_type_that_the_log_has_not_counts_nothing():
     features = FeatureSet.of([rule("visits_ever", "visit", "count")], ["visits_ever"])
-    weights = features.weights(pl.Series([0, 1], dtype=pl.Int16), {"purchase": 0}, pl.DataFrame())
-    assert weights.tolist() == [[0, 0]]
+    types = pl.Series([0, 1, -1], dtype=pl.Int16)
+    weights = features.weights(types, {"purchase": 0}, pl.DataFrame())
+    assert weights.tolist() == [[0, 0, 0]]

@@ -124,7 +124,9 @@ class FeatureSet:
         """
         found = np.zeros((len(self.tracks), types.len()), dtype=np.int64)
         for place, track in enumerate(self.tracks):
-            mine = types == codes.get(track.event, -1)
+            if track.event not in codes:
+                continue
+            mine = types == codes[track.event]
             if track.only is not None:
                 name, value = track.only
                 mine &= (columns[name] == value).fill_null(value=False)
@@ -195,7 +197,7 @@ def rest_of(plan: Plan, frame: pl.DataFrame) -> Rest:
     rest.anchor_day[known] = seen["anchor_day"].to_numpy()
     for name in _TRACKS if len(plan.window) else ():
         flat = np.array(seen[name].list.explode(), dtype=np.int64)
-        getattr(rest, name)[known] = flat.reshape(seen.height, -1)
+        getattr(rest, name)[known] = flat.reshape(seen.height, len(plan.window))
     lengths = np.array(frame["day"].list.len().fill_null(0), dtype=np.int64)
     rest.start[1:] = np.cumsum(lengths)
     days = seen.filter(pl.col("day").list.len() > 0).select(_DAYS).explode(_DAYS)
@@ -203,7 +205,7 @@ def rest_of(plan: Plan, frame: pl.DataFrame) -> Rest:
 
 
 _TRACKS = ("total", "first_day", "last_day")
-_DAYS = ("day", "track", "value")
+_DAYS = ("day", "track", "day_sum")
 
 REST_SCHEMA = pl.Schema(
     {"anchor_day": pl.Int64(), **dict.fromkeys((*_TRACKS, *_DAYS), pl.List(pl.Int64()))}

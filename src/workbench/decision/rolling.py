@@ -76,7 +76,7 @@ class Rest(NamedTuple):
         start: Where each person's days begin in the next three; one entry more at the end.
         day: Days within the window with something to count.
         track: The track of each.
-        value: The sum of each.
+        day_sum: The sum of each.
     """
 
     anchor_day: NDArray[np.int64]
@@ -86,7 +86,7 @@ class Rest(NamedTuple):
     start: NDArray[np.int64]
     day: NDArray[np.int64]
     track: NDArray[np.int64]
-    value: NDArray[np.int64]
+    day_sum: NDArray[np.int64]
 
 
 def plan_of(windows: list[int], figures: list[tuple[int, int]]) -> Plan:
@@ -114,7 +114,7 @@ def nothing_at_rest(plan: Plan, persons: int, *, room: int = 0) -> Rest:
         start=np.zeros(persons + 1, dtype=np.int64),
         day=np.zeros(room, dtype=np.int64),
         track=np.zeros(room, dtype=np.int64),
-        value=np.zeros(room, dtype=np.int64),
+        day_sum=np.zeros(room, dtype=np.int64),
     )
 
 
@@ -222,8 +222,8 @@ def recall(plan: Plan, rest: Rest, person: int, memory: NDArray[np.int64]) -> No
     for i in range(rest.start[person], rest.start[person + 1]):
         track = rest.track[i]
         place = plan.ring[track] + rest.day[i] % plan.window[track]
-        memory[place] = rest.value[i]
-        memory[_HEAD + _TRACK * track + _SUM] += rest.value[i]
+        memory[place] = rest.day_sum[i]
+        memory[_HEAD + _TRACK * track + _SUM] += rest.day_sum[i]
 
 
 @register_jitable
@@ -245,7 +245,7 @@ def lay_down(plan: Plan, memory: NDArray[np.int64], rest: Rest, person: int, end
             if memory[place] != 0:
                 rest.day[end] = day
                 rest.track[end] = track
-                rest.value[end] = memory[place]
+                rest.day_sum[end] = memory[place]
                 end += 1
     rest.start[person + 1] = end
     return end
