@@ -13,7 +13,7 @@ no holiday and no pay-day.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
@@ -24,6 +24,15 @@ from numpy.typing import NDArray
 
 from workbench.conditions import ColumnType, column_types
 from workbench.dayparts import daypart
+from workbench.decision.coded import (
+    Read,
+    by_zone,
+    codes_in,
+    gathered,
+    id_of,
+    reader_of,
+    text_of,
+)
 from workbench.decision.context import (
     CALENDAR_COLUMNS,
     EVENT_COLUMNS,
@@ -35,13 +44,13 @@ from workbench.decision.context import (
 )
 from workbench.decision.dated import DatedTable
 from workbench.decision.lookups import Calendar, Weather
+from workbench.decision.zones import CustomerZones
 from workbench.errors import InputError, ParameterError, problem
 from workbench.log.schema import CONTRACT, CONTRACT_NAMES, Column
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SUBJECTS = {"customer": "customers", "store": "stores", "offer": "offers"}
 _WEATHER = ("weather", "temperature_c")
-_ZONE_COLUMNS = ("tz", "zone")
 _DECODED = {column.decoded: column for column in CONTRACT}
 
 
@@ -107,8 +116,13 @@ class References:
         }
         self.own_types: dict[str, ColumnType] = self._own_types()
         self._check_types()
-        self._zone_column = self._column_of_zone()
-        self.zone_names, self._zone_codes = self._zones_in_use()
+        self._zones = CustomerZones(
+            self.zone,
+            log.codes("tz") if log is not None else pl.Series([], dtype=pl.String),
+            self._subjects.get("customer"),
+            log.codes("customer") if log is not None else pl.Series([], dtype=pl.String),
+        )
+        self.zone_names = self._zones.names
 
     def missing(self, names: Iterable[str]) -> tuple[str, ...]:
         """Say which of the names this log has nothing for, by table or by column."""
@@ -135,20 +149,13 @@ class References:
             if name in _WEATHER and self._weather is not None:
                 wanted.add("store")
             if name in LOCAL_TIME_COLUMNS or name in CALENDAR_COLUMNS:
-                wanted |= self.stored_of_zone
+                wanted |= self._zones.stored
         return frozenset(wanted)
 
     @property
     def stored_columns(self) -> tuple[Column, ...]:
         """The columns that the log may have, by contract and mapping."""
         return tuple(self._columns.values())
-
-    @property
-    def stored_of_zone(self) -> frozenset[str]:
-        """The stored columns that a frame must have for :meth:`zones`."""
-        if not self._zone_codes:
-            return frozenset()
-        return frozenset({"tz", "known_at"} | ({"customer"} if self._zone_column else set()))
 
     def zones(self, frame: pl.DataFrame) -> NDArray[np.int32]:
         """Return for each event the position of its customer's zone in :attr:`zone_names`.
@@ -159,18 +166,15 @@ class References:
 
     def own_zones(self, frame: pl.DataFrame) -> NDArray[np.int32]:
         """Return the same, and -1 where neither the event nor the customer has a zone."""
-        if not self._zone_codes or self._log is None:
-            return np.full(frame.height, -1, dtype=np.int32)
-        codes = pl.Series([None] * frame.height, dtype=pl.Int32)
-        if "tz" in frame.columns:
-            book = pl.Series([self._zone_codes.get(z) for z in self._log.codes("tz").to_list()])
-            codes = _gather(book.cast(pl.Int32), frame["tz"].cast(pl.UInt32))
-        if self._zone_column is not None and "customer" in frame.columns:
-            names = self._subjects["customer"].values[self._zone_column]
-            book = names.replace_strict(self._zone_codes, default=None, return_dtype=pl.Int32)
-            rows = self._rows("customer", frame)
-            codes = codes.zip_with(codes.is_not_null(), _gather(book, rows))
-        return np.array(codes.fill_null(-1), dtype=np.int32)
+        return self._zones.known(frame)
+
+    def zone_of(self, event: Any) -> str:
+        """Return the zone of one event's customer, as :meth:`zones` does."""
+        return self.own_zone_of(event) or self.zone
+
+    def own_zone_of(self, event: Any) -> str | None:
+        """Return the same, none where neither the event nor its customer has a zone."""
+        return self._zones.known_of(event)
 
     def columns(self, frame: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
         """Return the named columns for stored events, one row each, in the order of the names.
@@ -190,12 +194,12 @@ class References:
         found = []
         for name in wanted:
             if name in LOCAL_TIME_COLUMNS and zones is not None:
-                column = _by_zone(frame, zones, self.zone_names, local_time, name)
+                column = by_zone(frame, zones, self.zone_names, local_time, name)
             elif name in CALENDAR_COLUMNS and zones is not None:
                 column = self._calendar_column(name, frame, zones)
             elif name in self._origin:
                 subject, source = self._origin[name]
-                column = _gather(self._subjects[subject].values[source], rows[subject])
+                column = gathered(self._subjects[subject].values[source], rows[subject])
             else:
                 column = self._event_column(name, frame)
                 if name in _WEATHER and self._weather is not None:
@@ -211,7 +215,7 @@ class References:
                 and the decoded columns; a value that is not there is not known.
             names: Names that conditions read; features are not among them.
         """
-        read = _reader(event)
+        read = reader_of(event)
         zone = self.zone_of(event)
         local = (_EPOCH + timedelta(microseconds=read("ts_us"))).astimezone(ZoneInfo(zone))
         found: dict[str, object] = {}
@@ -236,39 +240,15 @@ class References:
                     found[name] = self._weather.one(name, self._place_of(read), read("ts_us"))
         return found
 
-    def zone_of(self, event: Any) -> str:
-        """Return the zone of one event's customer, as :meth:`zones` does."""
-        return self.own_zone_of(event) or self.zone
-
-    def own_zone_of(self, event: Any) -> str | None:
-        """Return the zone that one event or its customer has, none when neither has one.
-
-        Raises:
-            InputError: The event names a zone that is not known.
-        """
-        return self.own_zone_of(event) or self.zone
-
-    def own_zone_of(self, event: Any) -> str | None:
-        """Return the zone of the event or else of its customer, none where neither has one."""
-        read = _reader(event)
-        own = read("tz")
-        if own is not None:
-            return _zone(own, "the event")
-        if self._zone_column is not None:
-            theirs = self._one_of("customer", self._zone_column, read)
-            if theirs is not None:
-                return str(theirs)
-        return None
-
-    def _one_of(self, subject: str, column: str, read: Any) -> object:
+    def _one_of(self, subject: str, column: str, read: Read) -> object:
         table = self._subjects[subject]
-        row = table.row(_id_of(subject, read), read("known_at_us"))
+        row = table.row(id_of(subject, read), read("known_at_us"))
         return None if row is None else table.values[column][row]
 
     def _rows(self, subject: str, frame: pl.DataFrame) -> pl.Series:
         at = np.array(frame["known_at"].to_physical(), dtype=np.int64)
         book = self._log.codes(subject) if self._log is not None else pl.Series([], dtype=pl.String)
-        return self._subjects[subject].rows(_codes(frame, subject), book, at)
+        return self._subjects[subject].rows(codes_in(frame, subject), book, at)
 
     def _event_column(self, name: str, frame: pl.DataFrame) -> pl.Series:
         column = self._columns.get(name)
@@ -276,27 +256,27 @@ class References:
             dtype = _DTYPES.get(_type_of(column), pl.Float64()) if column else pl.Null()
             return pl.repeat(None, frame.height, dtype=dtype, eager=True)
         if column.is_code and self._log is not None:
-            return _gather(self._log.codes(column.stored), frame[column.stored].cast(pl.UInt32))
+            return gathered(self._log.codes(column.stored), frame[column.stored].cast(pl.UInt32))
         return frame[column.stored]
 
-    def _place_of(self, read: Any) -> str | None:
+    def _place_of(self, read: Read) -> str | None:
         if self._weather is None or self._weather.by_store:
-            return _text(read("store_id"))
+            return text_of(read("store_id"))
         if "store" not in self._subjects or "place" not in self._subjects["store"].values.columns:
             return None
-        return _text(self._one_of("store", "place", read))
+        return text_of(self._one_of("store", "place", read))
 
     def _with_weather(self, name: str, own: pl.Series, frame: pl.DataFrame) -> pl.Series:
         if self._weather is None or self._log is None or name not in self._weather.columns:
             return own
-        places = _gather(self._log.codes("store"), _codes(frame, "store"))
+        places = gathered(self._log.codes("store"), codes_in(frame, "store"))
         if not self._weather.by_store:
             if "store" not in self._subjects:
                 return own
             table = self._subjects["store"].values
             if "place" not in table.columns:
                 return own
-            places = _gather(table["place"], self._rows("store", frame))
+            places = gathered(table["place"], self._rows("store", frame))
         seen = self._weather.column(name, places, np.array(frame["ts"].to_physical(), np.int64))
         return own.zip_with(own.is_not_null(), seen.cast(own.dtype))
 
@@ -309,7 +289,7 @@ class References:
         def days(_: str, zone: str) -> pl.Expr:
             return local_day(pl.col("ts"), zone)
 
-        day = _by_zone(frame, zones, self.zone_names, days, "day")
+        day = by_zone(frame, zones, self.zone_names, days, "day")
         zone = pl.Series([self.zone_names[code] for code in zones.tolist()], dtype=pl.String)
         return self._calendar.column(name, day, zone)
 
@@ -331,24 +311,6 @@ class References:
                 raise InputError(
                     problem(f"column {name} of the log", self.own_types[name], f"must be {kind}")
                 )
-
-    def _column_of_zone(self) -> str | None:
-        if "customer" not in self._subjects:
-            return None
-        columns = self._subjects["customer"].values.columns
-        return next((name for name in _ZONE_COLUMNS if name in columns), None)
-
-    def _zones_in_use(self) -> tuple[tuple[str, ...], dict[str, int]]:
-        names = {}
-        if self._log is not None:
-            names = dict.fromkeys(self._log.codes("tz").drop_nulls().to_list(), "column tz")
-        if self._zone_column is not None:
-            column = self._subjects["customer"].values[self._zone_column]
-            names |= dict.fromkeys(column.drop_nulls().unique().sort().to_list(), "table customers")
-        for name, where in names.items():
-            _zone(name, where)
-        used = tuple(dict.fromkeys((self.zone, *sorted(names))))
-        return used, {name: code for code, name in enumerate(used) if name in names}
 
 
 _DTYPES: dict[ColumnType, pl.DataType] = {
@@ -376,67 +338,3 @@ def _nothing(name: str, table: str, *, there: bool) -> str:
     if there:
         return f"no `{name}` in this log"
     return f"no table `{table}` in this log, from which `{name}` would come"
-
-
-def _codes(frame: pl.DataFrame, name: str) -> pl.Series:
-    """Return a column of codes; a log without the column knows none."""
-    if name in frame.columns:
-        return frame[name].cast(pl.UInt32)
-    return pl.repeat(None, frame.height, dtype=pl.UInt32, eager=True)
-
-
-def _gather(book: pl.Series, places: pl.Series) -> pl.Series:
-    if book.is_empty():
-        return pl.repeat(None, places.len(), dtype=book.dtype, eager=True)
-    return book.gather(places.cast(pl.UInt32))
-
-
-def _by_zone(
-    frame: pl.DataFrame, zones: NDArray[np.int32], names: Sequence[str], rule: Any, name: str
-) -> pl.Series:
-    """Return a column of local time, each row in its own zone."""
-    used = np.unique(zones)
-    if len(used) <= 1:
-        zone = names[int(used[0])] if len(used) else names[0]
-        return frame.select(rule(name, zone)).to_series()
-    keyed = frame.select("ts").with_columns(pl.Series("#zone", zones)).with_row_index("#row")
-    parts = [
-        keyed.filter(pl.col("#zone") == code).select(
-            "#row", rule(name, names[code]).alias("#value")
-        )
-        for code in used.tolist()
-    ]
-    return pl.concat(parts).sort("#row")["#value"]
-
-
-def _reader(event: Any) -> Any:
-    if isinstance(event, Mapping):
-        return event.get
-    extra = getattr(event, "extra", None) or {}
-
-    def read(name: str) -> Any:
-        value = getattr(event, name, None) if name in _RECORD else None
-        return extra.get(name) if value is None else value
-
-    return read
-
-
-_RECORD = frozenset((*EVENT_COLUMNS, "ts_us", "known_at_us", "person_id", "customer_id", "tz"))
-
-
-def _id_of(subject: str, read: Any) -> str | None:
-    own = _text(read(f"{subject}_id"))
-    return _text(read("person_id")) if own is None and subject == "customer" else own
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
-
-
-def _zone(name: str, where: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        rule = "must be an IANA time zone such as 'Europe/Zurich'"
-        raise InputError(problem("zone", name, rule, where=where)) from None
-    return name

@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from workbench.decision.budgets import Ledger
 from workbench.decision.core import SPEC_VERSION
@@ -36,26 +35,24 @@ from workbench.decision.desk import (
     T_WIDTH,
     Table,
 )
-from workbench.decision.features import Past, no_past
+from workbench.decision.declared import REST_SCHEMA, rest_frame, rest_of
 from workbench.decision.house import ProgrammeSet
 from workbench.decision.programme import Programme
+from workbench.decision.rolling import Plan, Rest, nothing_at_rest
 from workbench.decision.rules import Rules
 from workbench.errors import InputError, problem
 
-_DAYS = ("day", "day_purchases", "day_spend_cents")
-_FIGURES = ("purchases", "first_day", "last_day", "anchor_day")
 _KEPT_OF_ROW = (R_KNOWN, R_TS, R_SEQ, R_KEY)
 
 PERSONS_SCHEMA = pl.Schema(
     {
         "person_id": pl.String(),
-        "place": pl.List(pl.Int64()),
-        "value": pl.List(pl.Int64()),
+        "memory_place": pl.List(pl.Int64()),
+        "memory_value": pl.List(pl.Int64()),
         "pending_event_id": pl.List(pl.String()),
         "pending_zone": pl.List(pl.String()),
         "pending": pl.List(pl.Int64()),
-        **dict.fromkeys(_FIGURES, pl.Int64()),
-        **dict.fromkeys(_DAYS, pl.List(pl.Int64())),
+        **REST_SCHEMA,
     }
 )
 
@@ -75,7 +72,7 @@ class Memories(NamedTuple):
     rows: Table
     touches: Table
     event_ids: pl.Series
-    past: Past
+    past: Rest
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,22 +120,28 @@ class CoreState:
             )
         return self
 
-    def memories(self, person_ids: pl.Series, rules: Rules, zones: Sequence[str]) -> Memories:
+    def memories(
+        self, person_ids: pl.Series, rules: Rules, zones: Sequence[str], plan: Plan
+    ) -> Memories:
         """Return the memories of persons, in their order; those not yet seen are blank."""
         count = len(person_ids)
         table = np.tile(rules.blank, (count, 1))
         rows, touches = np.zeros((0, R_WIDTH), np.int64), np.zeros((0, T_WIDTH), np.int64)
         event_ids = pl.Series("event_id", [], dtype=pl.String)
         if self.persons.is_empty() or not count:
-            return Memories(table, rows, touches, event_ids, no_past(count))
+            return Memories(table, rows, touches, event_ids, nothing_at_rest(plan, count))
         wanted = pl.DataFrame({"person_id": person_ids})
         joined = wanted.join(self.persons, on="person_id", how="left", maintain_order="left")
         joined = joined.with_row_index("owner")
-        seen = joined.filter(pl.col("purchases").is_not_null())
-        cells = seen.select("owner", "place", "value").filter(pl.col("place").list.len() > 0)
-        cells = cells.explode("place", "value").filter(pl.col("place") < len(rules.blank))
-        owner, place = cells["owner"].to_numpy(), cells["place"].to_numpy()
-        table[owner, place] = cells["value"].to_numpy()
+        seen = joined.filter(pl.col("anchor_day").is_not_null())
+        cells = seen.select("owner", "memory_place", "memory_value").filter(
+            pl.col("memory_place").list.len() > 0
+        )
+        cells = cells.explode("memory_place", "memory_value").filter(
+            pl.col("memory_place") < len(rules.blank)
+        )
+        owner, place = cells["owner"].to_numpy(), cells["memory_place"].to_numpy()
+        table[owner, place] = cells["memory_value"].to_numpy()
         pending = seen.select("owner", "pending_event_id", "pending_zone", "pending")
         pending = pending.filter(pl.col("pending_event_id").list.len() > 0)
         if pending.height:
@@ -159,7 +162,7 @@ class CoreState:
                 held = table[:, at] >= 0
                 table[held, at] += starts[held]
         refresh_all(table, rules)
-        return Memories(table, rows, touches, event_ids, _past_of(joined))
+        return Memories(table, rows, touches, event_ids, rest_of(plan, joined))
 
     def updated(
         self,
@@ -259,44 +262,23 @@ def persons_frame(
     person, place = np.nonzero(table != rules.blank)
     cells = (
         pl.DataFrame(
-            {"owner": person.astype(np.int64), "place": place, "value": table[person, place]}
+            {
+                "owner": person.astype(np.int64),
+                "memory_place": place,
+                "memory_value": table[person, place],
+            }
         )
         .group_by("owner", maintain_order=True)
-        .agg("place", "value")
+        .agg("memory_place", "memory_value")
     )
-    past = memories.past
-    figures = pl.DataFrame({name: getattr(past, name) for name in _FIGURES})
-    days = _days_of(past)
-    lists = ("place", "value", "pending_event_id", "pending_zone", "pending", *_DAYS)
-    whole = pl.concat([frame, figures], how="horizontal")
-    for other in (cells, pending, days):
+    past = rest_frame(memories.past)
+    lists = ("memory_place", "memory_value", "pending_event_id", "pending_zone", "pending")
+    whole = pl.concat([frame, past], how="horizontal")
+    for other in (cells, pending):
         whole = whole.join(other, on="owner", how="left", maintain_order="left")
     return whole.with_columns(
         pl.col(name).fill_null(pl.lit([], dtype=PERSONS_SCHEMA[name])) for name in lists
     ).select(PERSONS_SCHEMA.names())
-
-
-def _days_of(past: Past) -> pl.DataFrame:
-    owner = np.repeat(np.arange(len(past.start) - 1), np.diff(past.start))
-    end = int(past.start[-1])
-    return (
-        pl.DataFrame({name: getattr(past, name)[:end] for name in _DAYS})
-        .with_columns(owner=pl.Series(owner, dtype=pl.Int64))
-        .group_by("owner", maintain_order=True)
-        .agg(*_DAYS)
-    )
-
-
-def _past_of(joined: pl.DataFrame) -> Past:
-    past = no_past(joined.height)
-    known: NDArray[np.bool_] = joined["purchases"].is_not_null().to_numpy()
-    seen = joined.filter(pl.col("purchases").is_not_null())
-    for name in _FIGURES:
-        getattr(past, name)[known] = seen[name].to_numpy()
-    lengths = joined["day"].list.len().fill_null(0).to_numpy()
-    past.start[1:] = np.cumsum(lengths)
-    days = seen.select(_DAYS).filter(pl.col("day").list.len() > 0).explode(_DAYS)
-    return past._replace(**{name: np.array(days[name], np.int64) for name in _DAYS})
 
 
 def identities(programmes: Sequence[Programme]) -> tuple[tuple[str, str], ...]:

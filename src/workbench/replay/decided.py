@@ -56,6 +56,8 @@ from workbench.decision.rules import Rules
 from workbench.log.schema import INSTANT
 from workbench.records import (
     AWARDED,
+    CAP_REACHED,
+    CONCURRENCY,
     GLOBAL_HOLDOUT,
     HELD_OUT,
     OFFERED,
@@ -410,10 +412,11 @@ def candidates_frame(
             "limit": looks[:, L_LIMIT],
             "free_at": np.where(np.abs(free) < NEVER_US // 4, free, 0),
             "frees": metered & (np.abs(free) < NEVER_US // 4),
+            "counted": metered & np.isin(looks[:, L_REASON], (CAP_REACHED, CONCURRENCY)),
         }
     ).with_columns(
-        pl.when("metered").then("count").alias("count"),
-        pl.when("metered").then("limit").alias("limit"),
+        pl.when("counted").then(pl.min_horizontal("count", "limit")).alias("count"),
+        pl.when("counted").then("limit").alias("limit"),
         pl.when("frees").then("free_at").cast(INSTANT).alias("free_at"),
     )
     return table.select(CANDIDATES_SCHEMA.names()).cast(CANDIDATES_SCHEMA)

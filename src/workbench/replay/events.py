@@ -12,10 +12,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from workbench.decision import features
+from workbench.decision import rolling
 from workbench.decision.clocks import ticks
 from workbench.decision.context import WEEKDAYS, local_day
-from workbench.decision.features import FEATURE_NAMES, SOURCE_EVENT, Past, Rows
+from workbench.decision.rolling import Rest, Rows
 from workbench.decision.rules import RESPONSES
 from workbench.errors import InputError
 from workbench.log.schema import INSTANT
@@ -28,7 +28,7 @@ TICK = -1
 def types_of(job: Job) -> list[int]:
     """Return the codes of the event types that the core has to see."""
     types = {role.type for role in job.roles}
-    types |= {SOURCE_EVENT} if job.needs_features else set()
+    types |= set(job.features.event_types)
     types |= set(RESPONSES) if job.answers else set()
     return sorted(job.type_codes[name] for name in types if name in job.type_codes)
 
@@ -43,8 +43,8 @@ def read_events(
     scan = pl.scan_parquet(path)
     schema = scan.collect_schema()
     stored = {"event_id", "seq", "ts", "known_at", "person", "type", "tz", "customer"}
-    stored |= job.references.stored(job.columns - set(FEATURE_NAMES))
-    stored |= {"amount_cents"} if job.needs_features else set()
+    named = (job.columns - set(job.features.names)) | job.features.reads
+    stored |= job.references.stored(named)
     stored |= {"decision_id"} if job.answers else set()
     dtypes = {column.stored: column.stored_type for column in job.references.stored_columns}
     at = pl.lit(until[0]).cast(INSTANT)
@@ -163,30 +163,24 @@ def every_of(every: Any, zone: str, since_us: int, until_us: int) -> NDArray[np.
 
 
 def feature_values(
-    frame: pl.DataFrame, local: NDArray[np.int32], before: Past, job: Job
-) -> tuple[NDArray[np.int64], Past]:
-    """Return the features of every row, and the past after the last."""
-    values = np.zeros((frame.height, len(FEATURE_NAMES)), dtype=np.int64)
-    if not job.needs_features:
-        return values, before
+    frame: pl.DataFrame, local: NDArray[np.int32], before: Rest, job: Job
+) -> tuple[NDArray[np.int64], Rest]:
+    """Return the figures of the features of every row, and the past after the last."""
+    plan = job.features.plan
+    figures = np.zeros((frame.height, len(plan.figure_track)), dtype=np.int64)
+    if not job.features.names or frame.is_empty():
+        return figures, before
     zones = job.references.zones(frame)
     known_day = _days(frame, "known_at", zones, job)
     at_once = frame.select((pl.col("known_at_us") == pl.col("ts_us")).all()).item()
     day = known_day if at_once else _days(frame, "ts", zones, job)
-    purchase = job.type_codes.get(SOURCE_EVENT, -2)
-    rows = Rows(
-        person=local,
-        known_day=known_day,
-        day=day,
-        is_purchase=np.array(frame["type"] == purchase, dtype=np.int8),
-        amount_cents=np.array(frame["amount_cents"].fill_null(0), dtype=np.int64),
-    )
-    room = len(before.day) + frame.height
-    after = features.no_past(len(before.purchases))._replace(
-        **{name: np.zeros(room, np.int64) for name in ("day", "day_purchases", "day_spend_cents")}
-    )
-    features.run_features_compiled(rows, before, values, after)
-    return values, after
+    columns = job.references.columns(frame, sorted(job.features.reads))
+    weight = job.features.weights(frame["type"], job.type_codes, columns)
+    room = len(before.day) + frame.height * len(plan.window)
+    after = rolling.nothing_at_rest(plan, len(before.anchor_day), room=room)
+    rows = Rows(person=local, known_day=known_day, day=day, weight=weight)
+    rolling.run_rolling_compiled(plan, rows, before, figures, after)
+    return figures, after
 
 
 def _days(frame: pl.DataFrame, name: str, zones: NDArray[np.int32], job: Job) -> NDArray[np.int32]:
@@ -210,10 +204,10 @@ def context_of(
     job: Job,
 ) -> pl.DataFrame:
     """Return rows with every column that a condition may read, decoded; ``row`` is their place."""
-    plain = sorted(names - set(FEATURE_NAMES))
+    plain = sorted(names - set(job.features.names))
     columns = job.references.columns(frame, plain).get_columns() if plain else []
     found = [pl.Series("row", rows, dtype=pl.Int64), *columns]
-    for name in sorted(names & set(FEATURE_NAMES)):
-        column = pl.Series(name, values[rows, FEATURE_NAMES.index(name)])
-        found.append(column.set(column == features.NULL, None))
+    of_past = sorted(names & set(job.features.names))
+    figures = values[rows] if of_past else values
+    found.extend(job.features.column(name, figures) for name in of_past)
     return pl.DataFrame(found)

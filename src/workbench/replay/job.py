@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 
 from workbench.decision.clocks import tables_of
 from workbench.decision.desk import Table
-from workbench.decision.features import FEATURE_NAMES
+from workbench.decision.declared import FeatureSet
 from workbench.decision.house import ProgrammeSet
 from workbench.decision.plan import Role, roles_of
 from workbench.decision.reference import References
 from workbench.decision.rules import RESPONSES, Rules, rules_of, tracks_answers
-from workbench.errors import ParameterError
 from workbench.log.schema import Column
 
 Position = tuple[int, int]
@@ -55,6 +54,7 @@ class Job:
         rules: Their tables.
         roles: What events are to them.
         references: The reference tables of the log.
+        features: Features of the logged past that conditions read.
         zones: Zones by code: the log's (or the house's), UTC, then those of customers.
         zone_table: Where the changes of each zone lie.
         changes: The changes of all.
@@ -70,6 +70,7 @@ class Job:
     rules: Rules
     roles: tuple[Role, ...]
     references: References
+    features: FeatureSet
     zones: tuple[str, ...]
     zone_table: Table
     changes: Table
@@ -86,11 +87,6 @@ class Job:
         return frozenset(name for role in self.roles for name in role.columns)
 
     @property
-    def needs_features(self) -> bool:
-        """Whether any condition reads the logged past."""
-        return bool(self.columns & set(FEATURE_NAMES))
-
-    @property
     def broadcasts(self) -> tuple[Role, ...]:
         """Roles of the calendar."""
         return tuple(role for role in self.roles if role.programme.kind == "broadcast")
@@ -100,10 +96,10 @@ def job_of(log: LogLike, programmes: ProgrammeSet) -> Job:
     """Collect what is the same for all parts.
 
     Raises:
-        ParameterError: A programme needs what is not supported yet.
+        ParameterError: Programmes are larger than what the core can hold.
         InputError: A reference table is not as it must be.
     """
-    refuse_unsupported(programmes)
+    roles = roles_of(programmes)
     references = References(log, zone=programmes.house.zone)
     zones = zones_of(references)
     zone_table, changes = tables_of(zones)
@@ -115,8 +111,9 @@ def job_of(log: LogLike, programmes: ProgrammeSet) -> Job:
     return Job(
         programmes=programmes,
         rules=rules,
-        roles=roles_of(programmes),
+        roles=roles,
         references=references,
+        features=features_of(programmes, roles),
         zones=zones,
         zone_table=zone_table,
         changes=changes,
@@ -140,15 +137,9 @@ def core_zones(codes: NDArray[np.int32]) -> NDArray[np.int64]:
     return np.where(codes > 0, codes + 1, codes).astype(np.int64)
 
 
-def refuse_unsupported(programmes: ProgrammeSet) -> None:
-    """Refuse what a programme may say and the core does not do yet.
-
-    Raises:
-        ParameterError: A feature is declared.
-    """
-    if programmes.features:
-        names = ", ".join(each.name for each in programmes.features)
-        raise ParameterError(f"declared features ({names}) are not supported yet")
+def features_of(programmes: ProgrammeSet, roles: tuple[Role, ...]) -> FeatureSet:
+    """Return the features that the conditions of roles read."""
+    return FeatureSet.of(programmes.features, {name for role in roles for name in role.columns})
 
 
 def _customers(log: LogLike) -> NDArray[np.int64]:

@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from workbench.buckets import fnv1a32
-from workbench.decision import core, features
+from workbench.decision import core, rolling
 from workbench.decision.assignment import assigned, draw_32, ghosts_column, holdout_columns, key_of
 from workbench.decision.clocks import tables_of
 from workbench.decision.consent import consent_arrays
@@ -67,7 +67,6 @@ from workbench.decision.desk import (
     W_WIDTH,
     Desk,
 )
-from workbench.decision.features import FEATURE_NAMES, MEMORY_WIDTH, SOURCE_EVENT
 from workbench.decision.house import ProgrammeSet
 from workbench.decision.plan import Role, roles_of, touched_by_one
 from workbench.decision.programme import Programme
@@ -78,7 +77,7 @@ from workbench.errors import InputError
 from workbench.records import Decision, Event
 from workbench.replay.decided_one import decision_of
 from workbench.replay.events import every_of, known_before_it_happened
-from workbench.replay.job import LogLike, refuse_unsupported, zones_of
+from workbench.replay.job import LogLike, features_of, zones_of
 from workbench.replay.part import rule_tables
 from workbench.replay.reserves import closings_table, reserves_of
 from workbench.replay.touches import kind_of
@@ -129,7 +128,6 @@ class DecisionCore:
         log: LogLike | None = None,
     ) -> None:
         self.programmes = ProgrammeSet.of(programmes)
-        refuse_unsupported(self.programmes)
         carried = CoreState.empty(self.programmes) if state is None else state
         self._carried = carried.checked(self.programmes)
         self.ledger = self._carried.ledger.copy()
@@ -137,14 +135,17 @@ class DecisionCore:
         self._position = self._carried.position
         self._references = References(log, zone=self.programmes.house.zone or zone)
         self._rules = rules_of(self.programmes, answers=True)
+        roles = roles_of(self.programmes)
+        self._past = features_of(self.programmes, roles)
         self._roles: dict[str, list[Role]] = {}
-        for role in roles_of(self.programmes):
+        for role in roles:
             self._roles.setdefault(role.type, []).append(role)
-        for roles in self._roles.values():
-            roles.sort(key=lambda role: (role.position, -role.role))
+        for several in self._roles.values():
+            several.sort(key=lambda role: (role.position, -role.role))
         self._names = {
-            kind: frozenset(name for role in roles for name in role.columns) - set(FEATURE_NAMES)
-            for kind, roles in self._roles.items()
+            kind: frozenset(name for role in several for name in role.columns)
+            - set(self._past.names)
+            for kind, several in self._roles.items()
         }
         self._zones = list(zones_of(self._references))
         self._position_of = {each.name: p for p, each in enumerate(self.programmes)}
@@ -196,13 +197,11 @@ class DecisionCore:
         """The state behind the last event; a replay or another core can go on from it."""
         count = len(self._people)
         ids = pl.Series("person_id", self._people, dtype=pl.String)
-        past = features.no_past(count)
-        room = count * features.WINDOW_DAYS
-        days = ("day", "day_purchases", "day_spend_cents")
-        past = past._replace(**{name: np.zeros(room, np.int64) for name in days})
+        plan = self._past.plan
+        past = rolling.nothing_at_rest(plan, count, room=count * int(plan.window.sum()))
         end = 0
         for row in range(count):
-            end = features.lay_down(self._features[row], past, row, end)
+            end = rolling.lay_down(plan, self._features[row], past, row, end)
         memories = Memories(
             self._memories[:count].copy(),
             self._desk.rows.copy(),
@@ -227,12 +226,12 @@ class DecisionCore:
         self._people: list[str] = ids.to_list()
         self._rows = {person: row for row, person in enumerate(self._people)}
         self._not_admitted = 0
-        given = self._carried.memories(ids, self._rules, self._zones)
+        given = self._carried.memories(ids, self._rules, self._zones, self._past.plan)
         count, places = len(ids), self._rules.touch_places
         self._memories = given.table
-        self._features = np.zeros((count, MEMORY_WIDTH), dtype=np.int64)
+        self._features = np.zeros((count, int(self._past.plan.width[0])), dtype=np.int64)
         for row in range(count):
-            features.recall(given.past, row, self._features[row])
+            rolling.recall(self._past.plan, given.past, row, self._features[row])
         self._people_keys = [fnv1a32(person) for person in self._people]
         self._heap: list[tuple[int, int]] = []
         self._units: dict[tuple[int, str], tuple[int, int, int]] = {}
@@ -298,7 +297,7 @@ class DecisionCore:
             self._memories = np.vstack(
                 [self._memories[:row], np.tile(self._rules.blank, (room, 1))]
             )
-            more = np.zeros((room, MEMORY_WIDTH), dtype=np.int64)
+            more = np.zeros((room, int(self._past.plan.width[0])), dtype=np.int64)
             self._features = np.vstack([self._features[:row], more])
             places = len(self._rules.touch_places)
             size = self._scratch + (row + room) * places - len(self._desk.rows)
@@ -313,7 +312,7 @@ class DecisionCore:
             )
         self._rows[person_id] = row
         self._people.append(person_id)
-        features.forget(self._features[row])
+        rolling.forget(self._past.plan, self._features[row])
         self._desk.consent_of[row] = self._consent_row.get(person_id, len(self._consent_row))
         self._desk.person_keys[row] = fnv1a32(person_id)
         return row
@@ -492,23 +491,24 @@ class DecisionCore:
 
     def _values(self, event: Event, row: int, names: frozenset[str]) -> dict[str, object]:
         """Return what conditions may read, and let the event become part of the past."""
-        memory = self._features[row]
-        is_purchase = event.type == SOURCE_EVENT
-        figures = np.zeros(len(FEATURE_NAMES), dtype=np.int64)
+        values = self._references.one(event, names | self._past.reads)
+        if not self._past.names:
+            return values
+        plan, memory = self._past.plan, self._features[row]
         zone = ZoneInfo(self._references.zone_of(event))
-        features.advance(memory, _day(event.known_at_us, zone))
-        features.look(memory, int(is_purchase), figures)
-        if is_purchase:
-            features.absorb(memory, _day(event.ts_us, zone), 1, event.amount_cents or 0)
-        values = self._references.one(event, names)
-        for name, figure in zip(FEATURE_NAMES, figures.tolist(), strict=True):
-            values[name] = None if figure == features.NULL else figure
+        figures = np.zeros(len(plan.figure_track), dtype=np.int64)
+        weights = self._past.weights_of_one(event.type, values)
+        rolling.advance(plan, memory, _day(event.known_at_us, zone))
+        rolling.look(plan, memory, weights, 0, figures)
+        rolling.absorb(plan, memory, _day(event.ts_us, zone), weights, 0)
+        for name in self._past.names:
+            values[name] = self._past.value(name, figures)
         return values
 
     def _moved(self, event: Event, role: Role, values: dict[str, object]) -> dict[str, object]:
         later = event._replace(ts_us=event.ts_us + role.shift_us)
-        past = {name: values[name] for name in FEATURE_NAMES}
-        return {**self._references.one(later, role.inner - set(FEATURE_NAMES)), **past}
+        past = {name: values[name] for name in self._past.names}
+        return {**self._references.one(later, role.inner - set(past)), **past}
 
     # Decisions
 

@@ -116,7 +116,7 @@ def start_part(path: Path, job: Job, carried: CoreState) -> PartState:
     return PartState(
         codes=codes,
         ids=ids,
-        memories=carried.memories(ids, job.rules, job.zones),
+        memories=carried.memories(ids, job.rules, job.zones, job.features.plan),
         consent=consent_arrays(table, ids, channels, zone=job.zones[0]),
         keys=np.array(fnv1a32_column(ids), dtype=np.int64),
         held=held,
