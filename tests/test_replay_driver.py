@@ -189,7 +189,7 @@ def test_a_budget_closes_where_one_piece_closes_it(wishes, cuts, workers):
         log = small_log(Path(folder), rows_of(wishes), parts=3)
         patch.setattr(log_replay, "kernel", toy)
         patch.setattr(log_replay, "jobs", toy)
-        patch.setattr(log_replay, "_SMALL_PART", 0)
+        patch.setattr(log_replay, "LEAST_ROWS", 1)
         patch.setattr(log_replay, "BUDGET_WINDOWS", cuts)
         result = log_replay.replay(log, [programme()], workers=workers)
         ledger, found = one_piece(log)
@@ -205,7 +205,7 @@ WISHES = [(hour, hour % 7, 150 + hour) for hour in range(0, 200, 2)]
 
 def test_workers_and_windows_change_no_byte_of_the_decisions(toy, tmp_path, monkeypatch):
     log = small_log(tmp_path, rows_of(WISHES), parts=3)
-    monkeypatch.setattr(log_replay, "_SMALL_PART", 0)
+    monkeypatch.setattr(log_replay, "LEAST_ROWS", 1)
     digests = {
         log_replay.replay(log, [programme()], out=tmp_path / str(workers), workers=workers).digest
         for workers in (1, 2, 3)
@@ -220,7 +220,7 @@ def test_workers_and_windows_change_no_byte_of_the_decisions(toy, tmp_path, monk
 
 def test_a_closing_repeats_its_window_alone(toy, tmp_path, monkeypatch):
     log = small_log(tmp_path, rows_of(WISHES), parts=2)
-    monkeypatch.setattr(log_replay, "_SMALL_PART", 0)
+    monkeypatch.setattr(log_replay, "LEAST_ROWS", 1)
     monkeypatch.setattr(log_replay, "BUDGET_WINDOWS", 5)
     result = log_replay.replay(log, [programme()], workers=1)
     closed = len(result.state.ledger.closings)
@@ -250,7 +250,7 @@ def test_without_budgets_each_part_runs_by_itself_in_bounded_windows(toy, tmp_pa
 
 def test_the_figures_add_up_over_windows(toy, tmp_path, monkeypatch):
     log = small_log(tmp_path, rows_of(WISHES), parts=2)
-    monkeypatch.setattr(log_replay, "_SMALL_PART", 0)
+    monkeypatch.setattr(log_replay, "LEAST_ROWS", 1)
     result = log_replay.replay(log, [programme()], out=tmp_path / "out", candidates=True)
     by = result.funnel.set_index("reason")
     _, found = one_piece(log)

@@ -41,9 +41,10 @@ from workbench.replay.tally import Counts, Tally
 from workbench.replay.windows import EPOCH, FIRST_SEQ, Position, Window
 
 BUDGET_WINDOWS = 8
-"""Windows that a replay with budgets is cut into at least, so that a closing costs little."""
+"""Windows that a replay with budgets is cut into, so that a closing costs little."""
 
-_SMALL_PART = 50_000  # events of a part below which cutting costs more than it saves
+LEAST_ROWS = 300_000
+"""Events of a part below which a cut for the sake of budgets costs more than it saves."""
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -283,7 +284,7 @@ def _cuts(
     if last is None or (carried.position is not None and last < carried.position):
         return ()
     largest = max((sum(each.rows for each in part) for part in groups), default=0)
-    least = BUDGET_WINDOWS if budgets and largest >= _SMALL_PART else 1
+    least = min(BUDGET_WINDOWS, max(1, largest // LEAST_ROWS)) if budgets else 1
     return windows.windows_of(groups, carried.position, last, least=least)
 
 
