@@ -124,6 +124,11 @@ class References:
         )
         self.zone_names = self._zones.names
 
+    @property
+    def of_weather(self) -> frozenset[str]:
+        """What the table ``weather`` gives where the event does not know it."""
+        return frozenset() if self._weather is None else self._weather.columns
+
     def missing(self, names: Iterable[str]) -> tuple[str, ...]:
         """Say which of the names this log has nothing for, by table or by column."""
         found = []

@@ -154,7 +154,17 @@ class _Run:
         columns = _event_columns(self.log)
         self.tally = Tally(
             programmes,
-            [idle_reasons(programmes, k, self.log.counts, columns) for k in range(len(programmes))],
+            [
+                idle_reasons(
+                    programmes,
+                    k,
+                    self.log.counts,
+                    columns,
+                    references=self.job.references,
+                    tables=self.log.tables,
+                )
+                for k in range(len(programmes))
+            ],
         )
         ledger = self.carried.ledger.copy()
         persons = self._together(ledger) if self.job.budgets else self._apart(ledger)
