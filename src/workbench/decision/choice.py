@@ -5,9 +5,9 @@ A distribution is whole parts of 2**32 that add up to it; the draw is a whole nu
 
 from __future__ import annotations
 
-from numba.extending import register_jitable
 from numpy.typing import NDArray
 
+from workbench.decision.compiled import in_core
 from workbench.decision.desk import (
     EPSILON,
     P_CHOOSE,
@@ -25,7 +25,7 @@ from workbench.decision.desk import (
 WHOLE = 1 << 32
 
 
-@register_jitable
+@in_core
 def best(desk: Desk, p: int, level: int, mask: int) -> int:
     """Return the offer with the largest score among those of a mask, the first of equal ones."""
     count = desk.programmes[p, P_LAST_ACTION] - desk.programmes[p, P_FIRST_ACTION]
@@ -37,7 +37,7 @@ def best(desk: Desk, p: int, level: int, mask: int) -> int:
     return found
 
 
-@register_jitable
+@in_core
 def choose(desk: Desk, p: int, level: int, mask: int, draw: int, shares: NDArray) -> int:  # type: ignore[type-arg]  # compiled
     """Choose an offer and write the distribution: each running sum is rounded down.
 
@@ -83,7 +83,7 @@ def choose(desk: Desk, p: int, level: int, mask: int, draw: int, shares: NDArray
     return chosen
 
 
-@register_jitable
+@in_core
 def by_draws(desk: Desk, p: int, level: int, mask: int, draw: int, shares: NDArray) -> int:  # type: ignore[type-arg]  # compiled
     """Choose the winner of one of M equally likely draws, and count the hashes of each winner."""
     count = desk.programmes[p, P_LAST_ACTION] - desk.programmes[p, P_FIRST_ACTION]

@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from numba.extending import register_jitable
 from numpy.typing import NDArray
 
+from workbench.decision.compiled import in_core
 from workbench.decision.desk import EMPTY_US, NEVER_US, Table
 from workbench.records import DAY_US
 
@@ -69,7 +69,7 @@ def tables_of(zones: Sequence[str]) -> tuple[Table, Table]:
     return where.astype(np.int64), changes
 
 
-@register_jitable
+@in_core
 def change_at(zones: Table, changes: Table, zone: int, at_us: int) -> int:
     """Return the place of the change that holds at an instant."""
     low, high = zones[zone, 0], zones[zone, 1]
@@ -82,7 +82,7 @@ def change_at(zones: Table, changes: Table, zone: int, at_us: int) -> int:
     return low
 
 
-@register_jitable
+@in_core
 def instant_of(zones: Table, changes: Table, zone: int, wall_us: int) -> int:
     """Return the first instant at which the wall shows a time.
 
@@ -98,7 +98,7 @@ def instant_of(zones: Table, changes: Table, zone: int, wall_us: int) -> int:
     return wall_us - changes[k, 1]
 
 
-@register_jitable
+@in_core
 def first_day(calendar: int, day: int) -> int:
     """Return the first day of the calendar period of a day; days since 1970."""
     if calendar == DAY:
@@ -114,7 +114,7 @@ def first_day(calendar: int, day: int) -> int:
     return day - (of_year - (153 * month + 2) // 5)
 
 
-@register_jitable
+@in_core
 def period_start(zones: Table, changes: Table, zone: int, calendar: int, at_us: int) -> int:
     """Return the first instant of the day, week (from Monday) or month of an instant."""
     offset = changes[change_at(zones, changes, zone, at_us), 1]
@@ -122,7 +122,7 @@ def period_start(zones: Table, changes: Table, zone: int, calendar: int, at_us: 
     return instant_of(zones, changes, zone, day * DAY_US)
 
 
-@register_jitable
+@in_core
 def period_end(zones: Table, changes: Table, zone: int, calendar: int, at_us: int) -> int:
     """Return the first instant behind the day, week or month of an instant."""
     offset = changes[change_at(zones, changes, zone, at_us), 1]
@@ -134,7 +134,7 @@ def period_end(zones: Table, changes: Table, zone: int, calendar: int, at_us: in
     return instant_of(zones, changes, zone, following * DAY_US)
 
 
-@register_jitable
+@in_core
 def quiet_until(
     zones: Table, changes: Table, zone: int, start_us: int, end_us: int, at_us: int
 ) -> int:

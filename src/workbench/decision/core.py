@@ -17,11 +17,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numba
-from numba.extending import register_jitable
 from numpy.typing import NDArray
 
 from workbench.decision.choice import WHOLE, best, choose
 from workbench.decision.clocks import quiet_until
+from workbench.decision.compiled import in_core
 from workbench.decision.desk import (
     A_ANSWERS,
     A_ANSWERS_END,
@@ -89,7 +89,6 @@ from workbench.decision.desk import (
     P_LAST_ACTION,
     P_LISTENING,
     P_MADE,
-    P_PATTERN,
     P_QUEUE,
     P_QUIET_FROM,
     P_QUIET_TO,
@@ -127,7 +126,6 @@ from workbench.decision.desk import (
     T_SUPPRESS,
     T_TS,
     T_YES,
-    THEN,
     THOMPSON,
     TIMER_SEQ,
     W_DONE,
@@ -169,7 +167,7 @@ SPEC_VERSION = 2
 """Version of the rules: raised when a change makes a decision of the golden log another one."""
 
 
-@register_jitable
+@in_core
 def fold(desk: Desk, memory: NDArray, taken: Taken) -> None:  # type: ignore[type-arg]  # compiled
     """Enter a decision that took slots into the meters that it counts towards."""
     for k in range(desk.actions[taken.action, A_COUNTS], desk.actions[taken.action, A_COUNTS_END]):
@@ -180,7 +178,7 @@ def fold(desk: Desk, memory: NDArray, taken: Taken) -> None:  # type: ignore[typ
         enter(memory, desk.meters[m, M_FIRST], desk.meters[m, M_LAST], at_us)
 
 
-@register_jitable
+@in_core
 def give_back(desk: Desk, memory: NDArray, taken: Taken) -> None:  # type: ignore[type-arg]  # compiled
     """Take a queued decision out of the meters again, before it is looked at once more."""
     for k in range(desk.actions[taken.action, A_COUNTS], desk.actions[taken.action, A_COUNTS_END]):
@@ -191,7 +189,7 @@ def give_back(desk: Desk, memory: NDArray, taken: Taken) -> None:  # type: ignor
         leave(memory, desk.meters[m, M_FIRST], desk.meters[m, M_LAST], at_us)
 
 
-@register_jitable
+@in_core
 def agreed(desk: Desk, person: int, channel: int, known_us: int) -> int:
     """Return what is known of a person's consent to a channel at an instant."""
     pair = desk.consent_of[person] * desk.slot[1] + channel
@@ -206,7 +204,7 @@ def agreed(desk: Desk, person: int, channel: int, known_us: int) -> int:
     return desk.consent_value[low - 1] if low > first else UNKNOWN
 
 
-@register_jitable
+@in_core
 def is_closed(desk: Desk, b: int, known_us: int, seq: int, key: int) -> bool:
     """Say whether a budget is closed at a place: behind a closing and within its period."""
     low, high = desk.closing_of[b, 0], desk.closing_of[b, 1]
@@ -226,7 +224,7 @@ def is_closed(desk: Desk, b: int, known_us: int, seq: int, key: int) -> bool:
     return low > first and known_us < desk.closings[low - 1, 3]
 
 
-@register_jitable
+@in_core
 def quiet_reason(desk: Desk, p: int, zone: int, known_us: int) -> tuple[int, int]:
     """Return the refusal of the quiet hours (0: none), and until when an offer has to wait."""
     if desk.programmes[p, P_QUIET_FROM] < 0:
@@ -253,7 +251,7 @@ def quiet_reason(desk: Desk, p: int, zone: int, known_us: int) -> tuple[int, int
     return 0, until
 
 
-@register_jitable
+@in_core
 def limit_reason(desk: Desk, memory: NDArray, a: int, at_us: int, zone: int) -> tuple[int, int]:  # type: ignore[type-arg]  # compiled
     """Return the first limit that refuses an action, and its meter; 0 when none does."""
     for k in range(desk.actions[a, A_CHECKS], desk.actions[a, A_CHECKS_END]):
@@ -263,7 +261,7 @@ def limit_reason(desk: Desk, memory: NDArray, a: int, at_us: int, zone: int) -> 
     return 0, -1
 
 
-@register_jitable
+@in_core
 def open_reason(
     desk: Desk,
     memory: NDArray,  # type: ignore[type-arg]  # compiled
@@ -330,7 +328,7 @@ def open_reason(
     return 0, -1
 
 
-@register_jitable
+@in_core
 def look_at(
     desk: Desk,
     memory: NDArray,  # type: ignore[type-arg]  # compiled
@@ -354,7 +352,7 @@ def look_at(
         row[L_FREE] = free
 
 
-@register_jitable
+@in_core
 def consider(
     desk: Desk,
     memory: NDArray,  # type: ignore[type-arg]  # compiled
@@ -373,9 +371,9 @@ def consider(
     out = desk.work[c, W_OUT]
     p = desk.touches[touch, T_PROGRAMME]
     waiting = 0
-    if desk.work[c, W_DONE] == 2:
-        waiting = 1
-    elif desk.programmes[p, P_QUEUE] >= 0 and memory[desk.programmes[p, P_QUEUE]] != NEVER_US:
+    if desk.work[c, W_DONE] == 2 or (
+        desk.programmes[p, P_QUEUE] >= 0 and memory[desk.programmes[p, P_QUEUE]] != NEVER_US
+    ):
         waiting = 1
     wanted = len(desk.looks) > 0
     zone = max(desk.rows[desk.touches[touch, T_ROW], R_ZONE], 0)
@@ -399,7 +397,7 @@ def consider(
     return 0, -1, (mandatory if mandatory != 0 else opened)
 
 
-@register_jitable
+@in_core
 def settle_looks(desk: Desk, out: int, p: int, reason: int, action: int) -> None:
     """Give the open candidates of a row their end: what happened, or that another was better."""
     if len(desk.looks) == 0:
@@ -411,7 +409,7 @@ def settle_looks(desk: Desk, out: int, p: int, reason: int, action: int) -> None
             row[L_REASON] = reason if a == action else OUTRANKED
 
 
-@register_jitable
+@in_core
 def refuse(desk: Desk, c: int, reason: int, meter: int) -> None:
     """End a candidate without an offer."""
     out = desk.work[c, W_OUT]
@@ -421,7 +419,7 @@ def refuse(desk: Desk, c: int, reason: int, meter: int) -> None:
     settle_looks(desk, out, desk.out[out, O_PROGRAMME], reason, -1)
 
 
-@register_jitable
+@in_core
 def remember(desk: Desk, memory: NDArray, out: int) -> None:  # type: ignore[type-arg]  # compiled
     """Keep a delivered decision, so that a response to it can be admitted."""
     made = desk.programmes[desk.out[out, O_PROGRAMME], P_MADE]
@@ -436,7 +434,7 @@ def remember(desk: Desk, memory: NDArray, out: int) -> None:  # type: ignore[typ
     memory[made] += 1
 
 
-@register_jitable
+@in_core
 def deliver(desk: Desk, memory: NDArray, out: int, action: int, at_us: int) -> int:  # type: ignore[type-arg]  # compiled
     """Let an action go out, or be a ghost, and return the reason."""
     touch = desk.out[out, O_TOUCH]
@@ -449,7 +447,7 @@ def deliver(desk: Desk, memory: NDArray, out: int, action: int, at_us: int) -> i
     return reason
 
 
-@register_jitable
+@in_core
 def win(
     desk: Desk,
     memory: NDArray,  # type: ignore[type-arg]  # compiled
@@ -492,7 +490,7 @@ def win(
     desk.work[c, W_DONE] = 1
 
 
-@register_jitable
+@in_core
 def write(
     desk: Desk, person: int, touch: int, kind: int, of_set: int, place: tuple[int, int, int, int]
 ) -> int:
@@ -524,7 +522,7 @@ def write(
     return out
 
 
-@register_jitable
+@in_core
 def decide_set(
     desk: Desk,
     memory: NDArray,  # type: ignore[type-arg]  # compiled
@@ -598,7 +596,7 @@ def decide_set(
             refuse(desk, c, desk.out[out, O_REASON], desk.out[out, O_METER])
 
 
-@register_jitable
+@in_core
 def release(desk: Desk, memory: NDArray, person: int, p: int) -> None:  # type: ignore[type-arg]  # compiled
     """Take an offer out of the queue: look at it again, then let it go out or not."""
     queue = desk.programmes[p, P_QUEUE]
@@ -621,7 +619,7 @@ def release(desk: Desk, memory: NDArray, person: int, p: int) -> None:  # type: 
         settle_looks(desk, out, p, desk.out[out, O_REASON], action)
 
 
-@register_jitable
+@in_core
 def draw_again(desk: Desk, out: int, p: int, touch: int, mask: int) -> None:
     """Write the distribution of a choice that was made before the queue."""
     count = desk.programmes[p, P_LAST_ACTION] - desk.programmes[p, P_FIRST_ACTION]
@@ -634,13 +632,13 @@ def draw_again(desk: Desk, out: int, p: int, touch: int, mask: int) -> None:
         desk.counts[C_SHARES] += count
 
 
-@register_jitable
+@in_core
 def set_key(desk: Desk, kind: int, p: int, person: int) -> int:
     """Return the key of what time causes: a total order at one instant, with room for slots."""
     return (((kind * 1024 + p) << 32) + desk.person_keys[person]) * 64
 
 
-@register_jitable
+@in_core
 def next_timer(desk: Desk, memory: NDArray, due_us: int) -> int:  # type: ignore[type-arg]  # compiled
     """Return the first programme whose pattern is due at an instant, -1 when none is."""
     for p in range(len(desk.programmes)):
@@ -650,7 +648,7 @@ def next_timer(desk: Desk, memory: NDArray, due_us: int) -> int:  # type: ignore
     return -1
 
 
-@register_jitable
+@in_core
 def fire_timer(desk: Desk, memory: NDArray, person: int, p: int) -> None:  # type: ignore[type-arg]  # compiled
     """Fire the pattern of a programme: its deadline has come and nothing disarmed it."""
     timer = desk.programmes[p, P_TIMER]
@@ -662,7 +660,7 @@ def fire_timer(desk: Desk, memory: NDArray, person: int, p: int) -> None:  # typ
     decide_set(desk, memory, person, 1, KIND_TIMER, due_us, TIMER_SEQ, key)
 
 
-@register_jitable
+@in_core
 def fire(desk: Desk, memory: NDArray, person: int) -> None:  # type: ignore[type-arg]  # compiled
     """Let the next thing happen that time causes: a pattern, a collection or a release."""
     due_us = memory[H_NEXT]
@@ -690,7 +688,7 @@ def fire(desk: Desk, memory: NDArray, person: int) -> None:  # type: ignore[type
     refresh(desk, memory)
 
 
-@register_jitable
+@in_core
 def refresh(desk: Desk, memory: NDArray) -> None:  # type: ignore[type-arg]  # compiled
     """Find the earliest instant at which time causes something."""
     due_us = memory[H_COLLECT]
@@ -703,7 +701,7 @@ def refresh(desk: Desk, memory: NDArray) -> None:  # type: ignore[type-arg]  # c
     memory[H_NEXT] = due_us
 
 
-@register_jitable
+@in_core
 def admit(desk: Desk, memory: NDArray, i: int) -> bool:  # type: ignore[type-arg]  # compiled
     """Take a response to a decision; one to a decision that was not delivered is not admitted."""
     p = desk.rows[i, R_ANSWER_PROGRAMME]
@@ -730,7 +728,7 @@ def admit(desk: Desk, memory: NDArray, i: int) -> bool:  # type: ignore[type-arg
     return True
 
 
-@register_jitable
+@in_core
 def take(desk: Desk, memory: NDArray, person: int, i: int) -> None:  # type: ignore[type-arg]  # compiled
     """Take one event: its response, what it means to patterns, and the set that it triggers."""
     if desk.rows[i, R_ANSWER] != 0 and not admit(desk, memory, i):
@@ -765,7 +763,7 @@ def take(desk: Desk, memory: NDArray, person: int, i: int) -> None:  # type: ign
         decide_set(desk, memory, person, count, KIND_EVENT, known_us, desk.rows[i, R_SEQ], 0)
 
 
-@register_jitable
+@in_core
 def tick(desk: Desk, memory: NDArray, person: int, i: int) -> None:  # type: ignore[type-arg]  # compiled
     """Take an instant of the calendar: broadcasts, behind the patterns of that instant."""
     at_us = desk.rows[i, R_KNOWN]
@@ -781,14 +779,14 @@ def tick(desk: Desk, memory: NDArray, person: int, i: int) -> None:  # type: ign
     refresh(desk, memory)
 
 
-@register_jitable
+@in_core
 def pass_time(desk: Desk, memory: NDArray, person: int, until_us: int) -> None:  # type: ignore[type-arg]  # compiled
     """Let everything happen that is due before an instant."""
     while memory[H_NEXT] < until_us:
         fire(desk, memory, person)
 
 
-@register_jitable
+@in_core
 def see_row(desk: Desk, memory: NDArray, person: int, i: int) -> None:  # type: ignore[type-arg]  # compiled
     """Let time pass up to a row, and take it."""
     pass_time(desk, memory, person, desk.rows[i, R_KNOWN])
@@ -841,5 +839,5 @@ def sources_digest() -> int:
 run = runner(0)
 """The run in plain Python."""
 
-run_compiled = numba.njit(cache=True, nogil=True)(runner(sources_digest()))
+run_compiled = numba.njit(cache=True, nogil=True, _nrt=False)(runner(sources_digest()))
 """The same functions compiled; the machine code is kept between processes."""

@@ -6,10 +6,10 @@ as the limit counts, and one more for each decision that may be taken back (a qu
 
 from __future__ import annotations
 
-from numba.extending import register_jitable
 from numpy.typing import NDArray
 
 from workbench.decision.clocks import period_end, period_start
+from workbench.decision.compiled import in_core
 from workbench.decision.desk import (
     CALENDAR,
     EMPTY_US,
@@ -26,7 +26,7 @@ from workbench.decision.desk import (
 )
 
 
-@register_jitable
+@in_core
 def enter(memory: NDArray, first: int, last: int, at_us: int) -> None:  # type: ignore[type-arg]  # compiled
     """Enter an instant into a ring from place ``first`` to ``last``: the latest ones are kept."""
     if at_us < memory[first]:
@@ -38,7 +38,7 @@ def enter(memory: NDArray, first: int, last: int, at_us: int) -> None:  # type: 
     memory[place] = at_us
 
 
-@register_jitable
+@in_core
 def leave(memory: NDArray, first: int, last: int, at_us: int) -> None:  # type: ignore[type-arg]  # compiled
     """Take an instant out of a ring again; one that fell out already changes nothing."""
     place = last
@@ -52,7 +52,7 @@ def leave(memory: NDArray, first: int, last: int, at_us: int) -> None:  # type: 
     memory[first] = EMPTY_US
 
 
-@register_jitable
+@in_core
 def is_reached(desk: Desk, memory: NDArray, m: int, at_us: int, zone: int) -> bool:  # type: ignore[type-arg]  # compiled
     """Say whether a meter refuses at an instant: the only place that compares with a limit.
 
@@ -74,7 +74,7 @@ def is_reached(desk: Desk, memory: NDArray, m: int, at_us: int, zone: int) -> bo
     return nth > at_us - desk.meters[m, M_WINDOW]
 
 
-@register_jitable
+@in_core
 def reject(desk: Desk, memory: NDArray, m: int, at_us: int) -> None:  # type: ignore[type-arg]  # compiled
     """Enter a rejection; the one that completes the count within the window starts the hold."""
     first, last = desk.meters[m, M_FIRST], desk.meters[m, M_LAST]
@@ -83,7 +83,7 @@ def reject(desk: Desk, memory: NDArray, m: int, at_us: int) -> None:  # type: ig
         memory[last + 1] = max(memory[last + 1], at_us + desk.meters[m, M_HOLD])
 
 
-@register_jitable
+@in_core
 def inside(desk: Desk, memory: NDArray, m: int, at_us: int, zone: int) -> tuple[int, int]:  # type: ignore[type-arg]  # compiled
     """Return how many instants count at ``at_us``, and when the meter is free again."""
     first, last = desk.meters[m, M_FIRST], desk.meters[m, M_LAST]

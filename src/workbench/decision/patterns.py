@@ -6,9 +6,9 @@ person's memory; ``core`` fires it.
 
 from __future__ import annotations
 
-from numba.extending import register_jitable
 from numpy.typing import NDArray
 
+from workbench.decision.compiled import in_core
 from workbench.decision.desk import (
     EMPTY_US,
     EVENT,
@@ -30,7 +30,7 @@ from workbench.decision.desk import (
 from workbench.decision.meters import enter
 
 
-@register_jitable
+@in_core
 def see_after(desk: Desk, memory: NDArray, p: int, ts_us: int) -> None:  # type: ignore[type-arg]  # compiled
     """Take the event from which ``first`` counts: the earliest that is known holds."""
     place = desk.programmes[p, P_MEMORY]
@@ -38,7 +38,7 @@ def see_after(desk: Desk, memory: NDArray, p: int, ts_us: int) -> None:  # type:
         memory[place] = ts_us
 
 
-@register_jitable
+@in_core
 def see_second(desk: Desk, memory: NDArray, p: int, ts_us: int) -> bool:  # type: ignore[type-arg]  # compiled
     """Take a B: fire (then), or disarm (unless). B exactly at the deadline is in time."""
     span = desk.programmes[p, P_SPAN]
@@ -55,7 +55,7 @@ def see_second(desk: Desk, memory: NDArray, p: int, ts_us: int) -> bool:  # type
     return False
 
 
-@register_jitable
+@in_core
 def see_anchor(desk: Desk, memory: NDArray, p: int, touch: int, ts_us: int, known_us: int) -> bool:  # type: ignore[type-arg]  # compiled
     """Take an A and return whether the programme fires at it."""
     pattern = desk.programmes[p, P_PATTERN]
@@ -93,7 +93,7 @@ def see_anchor(desk: Desk, memory: NDArray, p: int, touch: int, ts_us: int, know
     return True
 
 
-@register_jitable
+@in_core
 def arm(memory: NDArray, timer: int, touch: int, ts_us: int, known_us: int) -> None:  # type: ignore[type-arg]  # compiled
     """Arm a timer. A deadline that has passed when its A becomes known is due at once."""
     memory[timer] = max(ts_us, known_us)
