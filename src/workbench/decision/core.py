@@ -547,7 +547,6 @@ def decide_set(
     """
     for c in range(count):
         touch = desk.work[c, W_TOUCH]
-        row = desk.touches[touch, T_ROW]
         ts_us = known_us if of_set == KIND_COLLECTED else desk.touches[touch, T_TS]
         kind = of_set
         if of_set == KIND_COLLECTED:
@@ -713,7 +712,9 @@ def admit(desk: Desk, memory: NDArray, i: int) -> bool:  # type: ignore[type-arg
     for k in range(MADE):
         place = made + 1 + 3 * k
         if memory[place] == desk.rows[i, R_ANSWER_TS] and memory[place + 1] == key:
-            action = memory[place + 2]
+            made_by = desk.actions[memory[place + 2], A_PROGRAMME]
+            if made_by == p:
+                action = memory[place + 2]
     if action < 0:
         return False
     what, ts_us = desk.rows[i, R_ANSWER], desk.rows[i, R_TS]

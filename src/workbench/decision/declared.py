@@ -179,7 +179,7 @@ def rest_frame(rest: Rest) -> pl.DataFrame:
         .agg(_DAYS)
     )
     frame = pl.DataFrame({"anchor_day": rest.anchor_day}).with_columns(
-        pl.Series(name, getattr(rest, name).tolist(), dtype=pl.List(pl.Int64)) for name in _TRACKS
+        _lists(name, getattr(rest, name)) for name in _TRACKS
     )
     none = pl.lit([], dtype=pl.List(pl.Int64()))
     return (
@@ -187,6 +187,14 @@ def rest_frame(rest: Rest) -> pl.DataFrame:
         .join(days, on="owner", how="left", maintain_order="left")
         .select("anchor_day", *_TRACKS, *(pl.col(name).fill_null(none) for name in _DAYS))
     )
+
+
+def _lists(name: str, table: NDArray[np.int64]) -> pl.Series:
+    """Return rows of a table as lists."""
+    if not table.shape[1]:
+        return pl.Series(name, [[]] * len(table), dtype=pl.List(pl.Int64))
+    wide = pl.Array(pl.Int64, table.shape[1])
+    return pl.Series(name, table, dtype=wide).cast(pl.List(pl.Int64))
 
 
 def rest_of(plan: Plan, frame: pl.DataFrame) -> Rest:

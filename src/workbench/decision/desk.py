@@ -155,8 +155,8 @@ C_OUT, C_SHARES, C_LOOKS, C_REFUSED_ANSWERS, C_WIDTH = range(5)
 W_TOUCH, W_OUT, W_DONE, W_WIDTH = range(4)
 
 MADE = 16
-"""Delivered decisions of a programme that are remembered for each person: older ones can no more
-be answered. Each takes three places: instant, key of the anchor and kind, action."""
+"""Delivered decisions that are remembered for each person: older ones can no more be answered.
+Each takes three places: instant, key of the anchor and kind, action."""
 
 Table = NDArray[np.int64]
 

@@ -385,8 +385,8 @@ def rules_of(programmes: Any, *, answers: bool | None = None) -> Rules:
     build = _Builder(programmes)
     for p, programme in enumerate(programmes):
         limits, mine = programme.limits, range(build.first[p], build.first[p + 1])
-        for place, cap in enumerate(limits.caps):
-            build.cap(cap, cap.name or f"cap {place + 1}", p)
+        for cap in limits.caps:
+            build.cap(cap, cap.label, p)
     for cap in programmes.house.caps:
         build.cap(cap, cap.name, None)
     for p, programme in enumerate(programmes):
@@ -424,8 +424,7 @@ def rules_of(programmes: Any, *, answers: bool | None = None) -> Rules:
     actions = _actions(programmes, build, lists, budgets)
     table, scores, weights, draws, arms = _programmes(programmes, build, lists)
     if answers if answers is not None else tracks_answers(programmes, programmes.house):
-        for p in range(len(programmes)):
-            table[p, P_MADE] = build.room([0] + [EMPTY_US] * (3 * MADE))
+        table[:, P_MADE] = build.room([0] + [EMPTY_US] * (3 * MADE))
     assert (H_NEXT, H_COLLECT, H_SINCE, H_WIDTH) == (0, 1, 2, 3)  # noqa: S101 - the head above
     return Rules(
         programmes=table,

@@ -333,6 +333,8 @@ def _variants(
 ) -> pl.Series:
     """Return the wording of every offer that has several: drawn among those that hold."""
     out, rules = decided.out, decided.rules
+    if not any(each.offer is not None and each.offer.variants for each in rules.action_list):
+        return pl.repeat(None, len(out), dtype=pl.String, eager=True)
     found = np.full(len(out), None, dtype=object)
     shown = decided.shown
     bit = 0
