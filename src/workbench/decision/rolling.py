@@ -149,10 +149,11 @@ def advance(plan: Plan, memory: NDArray[np.int64], day: int) -> None:
         window = plan.window[track]
         head = _HEAD + _TRACK * track
         if window > 0 and memory[head + _LAST] > anchor - window:
-            for step in range(min(passed, window)):
-                place = plan.ring[track] + (day - step) % window
+            first, place = plan.ring[track], plan.ring[track] + day % window
+            for _ in range(min(passed, window)):
                 memory[head + _SUM] -= memory[place]
                 memory[place] = 0
+                place = place - 1 if place > first else first + window - 1
     memory[_ANCHOR] = day
 
 
@@ -240,13 +241,15 @@ def lay_down(plan: Plan, memory: NDArray[np.int64], rest: Rest, person: int, end
         rest.last_day[person, track] = memory[head + _LAST]
         if memory[head + _LAST] <= anchor - window:
             continue
+        behind = plan.ring[track] + window
+        place = plan.ring[track] + (anchor + 1) % window
         for day in range(anchor - window + 1, anchor + 1):
-            place = plan.ring[track] + day % window
             if memory[place] != 0:
                 rest.day[end] = day
                 rest.track[end] = track
                 rest.day_sum[end] = memory[place]
                 end += 1
+            place = place + 1 if place + 1 < behind else behind - window
     rest.start[person + 1] = end
     return end
 
