@@ -22,6 +22,7 @@ from small_log import small_log
 from workbench.decision import Programme
 from workbench.decision.budgets import Ledger, Reserves
 from workbench.decision.house import ProgrammeSet
+from workbench.decision.reference import References
 from workbench.decision.state import CoreState
 from workbench.records import BUDGET_CLOSED, CAP_REACHED, OFFERED
 from workbench.replay import log_replay, windows
@@ -65,7 +66,7 @@ class Toy:
 
     def job_of(self, log, programmes):
         return types.SimpleNamespace(
-            programmes=programmes, budgets=self.budgets, ids=log.codes("person")
+            programmes=programmes, budgets=self.budgets, references=References(log)
         )
 
     def start_part(self, path, job, carried):

@@ -377,7 +377,7 @@ def _usage_text(error: Exception) -> str | None:
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the rows of a table as JSON has them; what is not known is null."""
-    rows: list[dict[str, Any]] = json.loads(frame.to_json(orient="records"))
+    rows: list[dict[str, Any]] = json.loads(frame.to_json(orient="records", date_format="iso"))
     return rows
 
 
