@@ -287,7 +287,7 @@ def test_a_state_of_another_programme_or_version_is_refused(
     with pytest.raises(InputError, match="the state was saved by often"):
         DecisionCore([other], load_state(tmp_path / "out"), zone="UTC")
     monkeypatch.setattr(state_module, "SPEC_VERSION", 99)
-    with pytest.raises(InputError, match="spec_version of the state was 1, must be 99"):
+    with pytest.raises(InputError, match=r"spec_version of the state was \d+, must be 99"):
         replay(log, [programme()], state=tmp_path / "out")
 
 
