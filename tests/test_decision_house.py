@@ -263,3 +263,9 @@ def test_an_error_between_programmes_names_the_file(tmp_path: Path):
         (tmp_path / f"{name}.yaml").write_text(text.format(name))
     with pytest.raises(ParameterError, match=r"must not overlap the range of a, .*/b\.yaml\)"):
         load_programmes(tmp_path)
+
+
+def test_one_programme_of_a_house_may_be_loaded_alone():
+    folder = Path(__file__).resolve().parent.parent / "params" / "programmes"
+    (alone,) = load_programmes(folder / "win_back.yaml")
+    assert alone.name == "win_back"

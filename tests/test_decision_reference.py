@@ -300,3 +300,17 @@ def test_a_condition_may_name_a_column_of_the_log_when_the_log_is_given(tmp_path
         load_programmes(file)
     programmes = load_programmes(file, log=log)
     assert programmes.conditions[0].columns == {"lines"}
+
+
+def test_a_declared_column_has_its_type_where_a_log_lacks_it_and_is_held_to_it(tmp_path: Path):
+    log = small_log(tmp_path, [event("ann", "2024-03-01T00:00", lines=3)], tables=TABLES, parts=1)
+    frame = pl.read_parquet(log.parts[0])
+    refs = References(log, declared={"customer_age": "number", "shoe": "text"})
+    found = refs.columns(frame, ["customer_age", "shoe", "customer_gender"])
+    assert found.dtypes == [pl.Float64, pl.String, pl.String]
+    assert refs.missing(["shoe", "customer_age", "lines", "customer_city", "hour"]) == (
+        "no `customer_age` in this log",
+        "no `shoe` in this log",
+    )
+    with pytest.raises(InputError, match=r"column lines of the log was 'number', must be text, as"):
+        References(log, declared={"lines": "text"})

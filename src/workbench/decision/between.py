@@ -15,7 +15,12 @@ from workbench.errors import ParameterError, did_you_mean, problem
 
 
 def check(
-    programmes: Sequence[Programme], house: House, where: Mapping[str, str], source: str
+    programmes: Sequence[Programme],
+    house: House,
+    where: Mapping[str, str],
+    source: str,
+    *,
+    whole: bool,
 ) -> None:
     """Check programmes against each other and against their house.
 
@@ -24,6 +29,7 @@ def check(
         house: The rules over them.
         where: What each programme came from, by name.
         source: What the house came from.
+        whole: Whether they are all programmes of the house.
 
     Raises:
         ParameterError: A name is used twice or named by nobody, ranges of a layer overlap, or a
@@ -31,7 +37,9 @@ def check(
     """
     _names(programmes)
     _bypasses(programmes, house, where)
-    _budgets(programmes, house, where, source)
+    named = _budgets(programmes, house, where, source)
+    if whole:
+        _named_by_somebody(house, named, source)
     for programme in programmes:
         _responses(programme, house, where[programme.name])
     _layers(programmes, where)
@@ -63,7 +71,8 @@ def _bypasses(programmes: Sequence[Programme], house: House, where: Mapping[str,
 
 def _budgets(
     programmes: Sequence[Programme], house: House, where: Mapping[str, str], source: str
-) -> None:
+) -> set[str]:
+    """Check the budgets of programmes, and return those of the house that are named."""
     shared = {budget.name: budget for budget in house.budgets}
     named: set[str] = set()
     own: dict[str, str] = {}
@@ -78,10 +87,14 @@ def _budgets(
             rule = f"must be unique: {source if name in shared else where[own[name]]} has it too"
             raise ParameterError(problem("budget.name", name, rule, where=where[each.name]))
         own[name] = each.name
-    for name in shared:
-        if name not in named:
+    return named
+
+
+def _named_by_somebody(house: House, named: set[str], source: str) -> None:
+    for budget in house.budgets:
+        if budget.name not in named:
             rule = "must be named by at least one programme, or be left out"
-            raise ParameterError(problem("budgets", name, rule, where=source))
+            raise ParameterError(problem("budgets", budget.name, rule, where=source))
 
 
 def _shared(programme: Programme, shared: Mapping[str, SharedBudget], where: str) -> str:

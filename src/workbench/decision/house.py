@@ -55,6 +55,7 @@ class ProgrammeSet(Sequence[Programme]):
         source: str = "",
         columns: Mapping[str, ColumnType] | None = None,
         files: Mapping[str, str] | None = None,
+        whole: bool = True,
     ) -> ProgrammeSet:
         """Make a set after checking what concerns several programmes at once.
 
@@ -64,6 +65,8 @@ class ProgrammeSet(Sequence[Programme]):
             source: What the rules came from, named in errors.
             columns: Columns of a log beside the contract's, with their types.
             files: What each programme came from, by name, named in errors.
+            whole: Whether these are all programmes of the house; then each of its budgets must
+                be named by one.
 
         Raises:
             ParameterError: No programme, a name used twice, or a rule between programmes broken.
@@ -76,7 +79,7 @@ class ProgrammeSet(Sequence[Programme]):
         extra = {**(columns or {}), **rules.known_columns}
         made = cls(tuple(programmes), rules, MappingProxyType(extra))
         where = {each.name: (files or {}).get(each.name, each.name) for each in programmes}
-        between.check(made.programmes, rules, where, source or "house.yaml")
+        between.check(made.programmes, rules, where, source or "house.yaml", whole=whole)
         return made
 
     @overload

@@ -68,8 +68,14 @@ def load_programmes(
         programmes[programme.name] = programme
         origin[programme.name] = file
     files_of = {name: str(file) for name, file in origin.items()}
+    beside = {each for file in files for each in _files(file.parent)}
     return ProgrammeSet.of(
-        tuple(programmes.values()), house, source=source, columns=own, files=files_of
+        tuple(programmes.values()),
+        house,
+        source=source,
+        columns=own,
+        files=files_of,
+        whole=beside <= set(files),
     )
 
 

@@ -13,7 +13,7 @@ no holiday and no pay-day.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
@@ -89,7 +89,13 @@ class References:
     {'amount_cents': 250, 'weekday': 'thursday', 'hour': 0}
     """
 
-    def __init__(self, log: TablesOfLog | None, *, zone: str | None = None) -> None:
+    def __init__(
+        self,
+        log: TablesOfLog | None,
+        *,
+        zone: str | None = None,
+        declared: Mapping[str, ColumnType] | None = None,
+    ) -> None:
         if log is None and zone is None:
             raise ParameterError(problem("zone", zone, "must be named where there is no log"))
         self._log = log
@@ -115,6 +121,7 @@ class References:
             for column in table.values.columns
         }
         self.own_types: dict[str, ColumnType] = self._own_types()
+        self._expected = {**REFERENCE_COLUMNS, **(declared or {})}
         self._check_types()
         self._zones = CustomerZones(
             self.zone,
@@ -139,7 +146,7 @@ class References:
             elif name in REFERENCE_COLUMNS and name not in self._origin:
                 subject = next(each for each in _SUBJECTS if name.startswith(each))
                 found.append(_nothing(name, _SUBJECTS[subject], there=subject in self._subjects))
-            elif name.split("_")[0] in _SUBJECTS and name not in (*self._origin, *_DECODED):
+            elif name not in (*self._origin, *self._columns, *LOCAL_TIME_COLUMNS):
                 found.append(f"no `{name}` in this log")
         return tuple(found)
 
@@ -258,7 +265,8 @@ class References:
     def _event_column(self, name: str, frame: pl.DataFrame) -> pl.Series:
         column = self._columns.get(name)
         if column is None or column.stored not in frame.columns:
-            dtype = _DTYPES.get(_type_of(column), pl.Float64()) if column else pl.Null()
+            kind = self._expected.get(name) if column is None else _type_of(column)
+            dtype = pl.Null() if kind is None else _DTYPES[kind]
             return pl.repeat(None, frame.height, dtype=dtype, eager=True)
         if column.is_code and self._log is not None:
             return gathered(self._log.codes(column.stored), frame[column.stored].cast(pl.UInt32))
@@ -311,11 +319,10 @@ class References:
         return found
 
     def _check_types(self) -> None:
-        for name, kind in REFERENCE_COLUMNS.items():
+        for name, kind in self._expected.items():
             if self.own_types.get(name, kind) != kind:
-                raise InputError(
-                    problem(f"column {name} of the log", self.own_types[name], f"must be {kind}")
-                )
+                rule = f"must be {kind}, as conditions expect"
+                raise InputError(problem(f"column {name} of the log", self.own_types[name], rule))
 
 
 _DTYPES: dict[ColumnType, pl.DataType] = {

@@ -100,7 +100,7 @@ def job_of(log: LogLike, programmes: ProgrammeSet) -> Job:
         InputError: A reference table is not as it must be.
     """
     roles = roles_of(programmes)
-    references = References(log, zone=programmes.house.zone)
+    references = References(log, zone=programmes.house.zone, declared=programmes.columns)
     zones = zones_of(references)
     zone_table, changes = tables_of(zones)
     types = log.codes("type").to_list()

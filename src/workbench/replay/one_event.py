@@ -133,7 +133,9 @@ class DecisionCore:
         self.ledger = self._carried.ledger.copy()
         self.refused = 0
         self._position = self._carried.position
-        self._references = References(log, zone=self.programmes.house.zone or zone)
+        self._references = References(
+            log, zone=self.programmes.house.zone or zone, declared=self.programmes.columns
+        )
         self._rules = rules_of(self.programmes, answers=True)
         roles = roles_of(self.programmes)
         self._past = features_of(self.programmes, roles)
