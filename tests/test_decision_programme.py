@@ -501,3 +501,53 @@ def test_nothing_outside_the_folder_of_a_programme_is_read(tmp_path: Path, name:
 def test_a_file_name_means_nothing_where_there_is_no_file():
     with pytest.raises(ParameterError, match=r"choose.draws was 'd.csv', must be"):
         read("by: value", "by: thompson\n  draws: d.csv")
+
+
+HOSTILE = {
+    "subquery": "(SELECT 1) = 1",
+    "file": "amount_cents IN (SELECT x FROM read_csv('/etc/passwd'))",
+    "clock": "now() > '2024-01-01T00:00:00Z'",
+    "chance": "random() < 0.5",
+    "comment": "hour < 9 -- AND FALSE",
+    "two": "hour < 9; DROP TABLE x",
+    "long": " AND ".join(["hour < 9"] * 20_000),
+    "deep": "(" * 2000 + "hour < 9" + ")" * 2000,
+    "look-alike": "hоur < 9",  # the o is Cyrillic
+    "code": "__import__('os').system('x')",
+}
+KEYS = {
+    "trigger.when": ("trigger", "when"),
+    "trigger.unless.when": ("trigger", "unless", "when"),
+    "audience": ("audience",),
+    "suppress.0": ("suppress", 0),
+    "offers.0.when": ("offers", 0, "when"),
+    "offers.0.variants.1.when": ("offers", 0, "variants", 1, "when"),
+    "choose.context.0.when": ("choose", "context", 0, "when"),
+}
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_condition_can_reach_outside_or_never_end(key: str, name: str):
+    values = yaml.safe_load(TEXT)
+    values["trigger"] = {
+        "event": "a",
+        "unless": {"event": "b", "when": "hour < 9", "within": "1 h"},
+    }
+    values["trigger"]["when"] = "hour < 9"
+    inner = values
+    *path, last = KEYS[key]
+    for part in path:
+        inner = inner[part]
+    inner[last] = HOSTILE[name]
+    start = time.perf_counter()
+    with pytest.raises(ParameterError, match=rf"bc.yaml: {key}\)"):
+        Programme.from_mapping(values, source="bc.yaml")
+    assert time.perf_counter() - start < 5
+
+
+def test_a_division_by_zero_is_not_known_and_no_error():
+    programme = read("purchases_90d >= 3", "amount_cents / quantity > 3")
+    audience = programme.conditions().audience
+    assert audience is not None
+    assert audience.evaluate({"amount_cents": 9, "quantity": 0}) is None

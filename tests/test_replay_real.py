@@ -34,7 +34,7 @@ def purchases_of(log: Log) -> pd.DataFrame:
 @pytest.mark.slow
 def test_the_first_purchase_after_60_days_away_is_what_a_pandas_loop_finds(real_log: Log):
     """Trigger by groupby and diff, limits by looking back over a list: no code is shared."""
-    (programme,) = load_programmes(ROOT / "params" / "programmes" / "welcome_back.yaml")
+    (programme,) = load_programmes(ROOT / "params" / "programmes" / "grocery" / "welcome_back.yaml")
     frame = purchases_of(real_log)
     triggers = frame[frame["gap_days"] >= 60]
     taken: dict[str, list[pd.Timestamp]] = {}
@@ -60,7 +60,7 @@ def test_the_first_purchase_after_60_days_away_is_what_a_pandas_loop_finds(real_
 
 @pytest.mark.slow
 def test_every_shipped_programme_finds_its_events_and_adds_up(real_log: Log):
-    result = replay(real_log, load_programmes(ROOT / "params" / "programmes"))
+    result = replay(real_log, load_programmes(ROOT / "params" / "programmes" / "grocery"))
     assert result.programmes["missing"].tolist() == ["", "", ""]
     assert (result.programmes["delivered"] > 100).all()
     by_programme = result.funnel.groupby("programme")["decisions"].sum()
