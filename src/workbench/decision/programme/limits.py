@@ -31,7 +31,8 @@ class Cap(Parameters):
             has left it.
         calendar: A calendar period instead: the day, the week from Monday, the month.
         zone: Whose calendar: the customer's or UTC's.
-        counts: What counts. ``decided`` and ``delivered`` count ghosts as deliveries.
+        counts: What counts. ``decided`` and ``delivered`` come to the same: ghosts count as
+            deliveries, and what is queued holds its slot.
         scope: Whose decisions count: of the offer, the programme, the offer's channel, all.
         name: What the candidate table calls it; none: made from the other keys.
     """
