@@ -172,8 +172,11 @@ def feature_values(
         return figures, before
     zones = job.references.zones(frame)
     known_day = _days(frame, "known_at", zones, job)
-    at_once = frame.select((pl.col("known_at_us") == pl.col("ts_us")).all()).item()
-    day = known_day if at_once else _days(frame, "ts", zones, job)
+    late = np.flatnonzero(frame["known_at_us"].to_numpy() != frame["ts_us"].to_numpy())
+    day = known_day
+    if len(late):
+        day = known_day.copy()
+        day[late] = _days(frame.select("ts")[late], "ts", zones[late], job)
     columns = job.references.columns(frame, sorted(job.features.reads))
     weight = job.features.weights(frame["type"], job.type_codes, columns)
     room = len(before.day) + frame.height * len(plan.window)

@@ -6,7 +6,7 @@ part, so parts share nothing but the closings of budgets, which are given.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +66,7 @@ class PartState:
         held: Whether each is in the global hold-out.
         measured: Whether each is in the group that it is compared with.
         units: By programme and person the part and the arm of those assigned as customers.
+        local_of: Row of a person by its code.
     """
 
     codes: NDArray[np.int64]
@@ -76,6 +77,7 @@ class PartState:
     held: NDArray[np.bool_]
     measured: NDArray[np.bool_]
     units: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]]
+    local_of: NDArray[np.int32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +112,8 @@ def start_part(path: Path, job: Job, carried: CoreState) -> PartState:
     codes = np.array(unique.drop_nulls(), dtype=np.int64)
     codes = codes[(codes >= 0) & (codes < len(job.person_ids))]
     ids = job.person_ids.gather(codes).alias("person_id")
+    local_of = np.zeros(len(job.person_ids), dtype=np.int32)
+    local_of[codes] = np.arange(len(codes), dtype=np.int32)
     held, measured = holdout_columns(job.programmes.house.holdout, ids)
     channels = job.rules.channels
     table = job.consent if touches.needs_consent(job) else None
@@ -122,6 +126,7 @@ def start_part(path: Path, job: Job, carried: CoreState) -> PartState:
         held=held,
         measured=measured,
         units=touches.units_of(job.programmes, ids),
+        local_of=local_of,
     )
 
 
@@ -155,7 +160,7 @@ def decide_part(
             job, state.codes, start, (None if since is None else since[0], until[0])
         )
         frame = _with_ticks(frame, ticks)
-    local = np.searchsorted(state.codes, frame["person"].to_numpy()).astype(np.int32)
+    local = state.local_of[frame["person"].to_numpy()]
     values, past = events.feature_values(frame, local, before.past, job)
     seen = touches.touches_of(frame, local, values, job, state, offset=len(before.rows))
     rows = np.vstack([before.rows, seen.rows])
@@ -187,16 +192,7 @@ def decide_part(
     )
     decisions = decisions_frame(decided)
     triggered = np.bincount(out[:, O_PROGRAMME], minlength=len(job.programmes))
-    new_state = PartState(
-        state.codes,
-        state.ids,
-        after,
-        state.consent,
-        state.keys,
-        state.held,
-        state.measured,
-        state.units,
-    )
+    new_state = replace(state, memories=after)
     return Outcome(
         decisions=decisions,
         candidates=candidates_frame(decided, placed, decisions) if candidates else None,

@@ -140,8 +140,10 @@ def touches_of(
         mine = np.flatnonzero(types == code)
         if not len(mine):
             continue
-        of_type = frame if len(mine) == frame.height else frame[mine]
         names = frozenset(each for role in roles for each in role.columns)
+        needed = job.references.stored(names - set(job.features.names)) | {"type"}
+        of_type = frame.select(name for name in frame.columns if name in needed)
+        of_type = of_type if len(mine) == frame.height else of_type[mine]
         several, not_known = touched(
             events.context_of(of_type, values, mine, names, job),
             roles,
@@ -158,6 +160,20 @@ def touches_of(
     whole = whole[order]
     whole[:, T_ROW] += offset
     rows[:, R_FIRST], rows[:, R_LAST] = starts[:-1], starts[1:]
+    if job.answers:
+        firing = np.unique(
+            np.concatenate(
+                [
+                    np.zeros(0, np.int64),
+                    *(
+                        np.asarray(answers["row"], dtype=np.int64)
+                        for role, answers in found
+                        if role.answers
+                    ),
+                ]
+            )
+        )
+        rows[firing, R_KEY] = _keys(frame, firing, job)
     keep = np.flatnonzero((starts[1:] > starts[:-1]) | (rows[:, R_ANSWER] != 0))
     return Seen(rows, whole, keep, considered, unknown)
 
@@ -171,20 +187,26 @@ def _rows(frame: pl.DataFrame, job: Job) -> NDArray[np.int64]:
     rows[:, R_TICK] = (frame["type"] == events.TICK).to_numpy()
     if not job.answers:
         return rows
-    person = job.person_ids.gather(frame["person"].cast(pl.UInt32))
-    anchor = frame["event_id"].zip_with(frame["event_id"].is_not_null(), person)
-    rows[:, R_KEY] = key_column(anchor)
-    answered = answers_of(frame["decision_id"], [p.name for p in job.programmes])
-    codes = {
-        job.type_codes[name]: what for name, what in RESPONSES.items() if name in job.type_codes
-    }
-    what = frame["type"].replace_strict(codes, default=0, return_dtype=pl.Int64).to_numpy()
-    given = frame["decision_id"].is_not_null().to_numpy()
-    rows[:, R_ANSWER] = np.where(given, what, 0)
+    codes = [job.type_codes[name] for name in RESPONSES if name in job.type_codes]
+    responses = frame["type"].is_in(codes) & frame["decision_id"].is_not_null()
+    at = np.flatnonzero(responses.to_numpy())
+    if not len(at):
+        return rows
+    what = {job.type_codes[name]: k for name, k in RESPONSES.items() if name in job.type_codes}
+    kinds = frame["type"].gather(at).replace_strict(what, default=0, return_dtype=pl.Int64)
+    rows[at, R_ANSWER] = kinds.to_numpy()
+    answered = answers_of(frame["decision_id"].gather(at), [p.name for p in job.programmes])
     columns = (R_ANSWER_PROGRAMME, R_ANSWER_KIND, R_ANSWER_TS, R_ANSWER_KEY)
     for column, values in zip(columns, answered, strict=True):
-        rows[:, column] = values
+        rows[at, column] = values
     return rows
+
+
+def _keys(frame: pl.DataFrame, at: NDArray[np.int64], job: Job) -> NDArray[np.int64]:
+    """Return the keys of anchors, by which responses find their decisions."""
+    person = job.person_ids.gather(frame["person"].gather(at).cast(pl.UInt32))
+    anchor = frame["event_id"].gather(at)
+    return key_column(anchor.zip_with(anchor.is_not_null(), person))
 
 
 def answers_of(decision_ids: pl.Series, programmes: list[str]) -> tuple[NDArray[np.int64], ...]:
