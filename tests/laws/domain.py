@@ -143,6 +143,8 @@ def with_responses(draw: st.DrawFn, case: Case) -> Case:
     for number, (place, kind, delay, whose) in enumerate(added):
         row = offered[place]
         at = row["known_at"] + delay
+        if case.until is not None and at >= case.until:
+            continue
         name = row["decision_id"] + ("x" if whose == "never made" else "")
         made.append(
             Event(

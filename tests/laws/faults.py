@@ -37,12 +37,14 @@ def mutated(function: Callable[..., Any], *changes: tuple[str, str]) -> Callable
     return changed
 
 
-def plant(
-    monkeypatch: pytest.MonkeyPatch, module: Any, name: str, *changes: tuple[str, str]
-) -> None:
-    """Put the changed function wherever a module of the package holds the true one."""
-    whole = getattr(module, name)
-    put(monkeypatch, whole, mutated(whole, *changes), name)
+def plant(monkeypatch: pytest.MonkeyPatch, whole: Any, *changes: tuple[str, str]) -> None:
+    """Put the changed function wherever the package holds the true one."""
+    owner, _, name = whole.__qualname__.rpartition(".")
+    changed = mutated(whole, *changes)
+    if owner:
+        monkeypatch.setattr(vars(sys.modules[whole.__module__])[owner], name, changed)
+    else:
+        put(monkeypatch, whole, changed, name)
 
 
 def put(monkeypatch: pytest.MonkeyPatch, whole: Any, changed: Any, name: str) -> None:

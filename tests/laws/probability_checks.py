@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from domain import HOUR_US, START_US, Case
-from law_checks import Row, decided, of_records
+from law_checks import Row, decided
 from oracle_choice import WHOLE
 from programme_domain import programme_set
 from programme_features import draft_of, offer
@@ -155,14 +155,3 @@ def assigned(*, unit: str, coverage: float, count: int = 4000) -> list[Row]:
         "coverage": coverage,
     }
     return decided(Case(one_event_each(persons(count)), programme_set([draft])))
-
-
-__all__ = [
-    "arms_match",
-    "assigned",
-    "frequencies_match",
-    "limited",
-    "martingale_stays",
-    "of_records",
-    "over_salts",
-]

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
-from domain import HOUR_US, PERSONS, START_US, ZONE, Case, events, with_responses
-from hypothesis import Phase, find, reject, settings
+from domain import HOUR_US, PERSONS, START_US, Case, events, with_responses
+from hypothesis import reject
 from hypothesis import strategies as st
 from programme_features import EDGES, FEATURES, WHENS, Draft, draft_of
 
 from workbench.decision.house import House, ProgrammeSet
 from workbench.decision.programme import Programme
 from workbench.errors import ParameterError
-from workbench.replay import DecisionCore
 
 
 def programme_set(drafts: list[Draft]) -> ProgrammeSet:
@@ -47,29 +45,6 @@ GROUPS: tuple[tuple[str, ...], ...] = (
 SALTS = ("tiny", "tiny", "other")
 
 
-@cache
-def is_supported(name: str) -> bool:
-    """Say whether the core loads a programme with one feature."""
-    made = find(
-        drafts(name="p", features=(name,), most=0),
-        lambda draft: True,
-        settings=settings(database=None, phases=[Phase.generate], derandomize=True),
-    )
-    try:
-        DecisionCore(programme_set([made]), zone=ZONE)
-    except ParameterError as error:
-        if "not supported yet" in str(error):
-            return False
-        raise
-    return True
-
-
-@cache
-def supported() -> tuple[str, ...]:
-    """Names of the features that the core loads."""
-    return tuple(name for name in FEATURES if is_supported(name))
-
-
 @st.composite
 def drafts(
     draw: st.DrawFn,
@@ -82,7 +57,7 @@ def drafts(
     draft = draft_of(name)
     chosen = list(features)
     if most:
-        others = [each for each in able or supported() if each not in features]
+        others = [each for each in able or FEATURES if each not in features]
         chosen += draw(st.lists(st.sampled_from(others), max_size=most, unique=True))
     for group in GROUPS:
         there = [each for each in chosen if each in group]
@@ -117,7 +92,6 @@ def cases(  # noqa: PLR0917 - each names a part of the domain
     ]
     try:
         chosen = programme_set(made)
-        DecisionCore(chosen, zone=ZONE)
     except ParameterError:
         reject()
     shape = replace(draw(st.sampled_from(made)).shape, keys={})

@@ -24,14 +24,14 @@ from law_checks import (
     responses_belong_to_decisions,
     split_equals_whole,
 )
-from programme_domain import cases, is_supported, supported
+from programme_domain import cases
 from programme_features import FEATURES
 
 from workbench.records import REASONS
 
 HERE = Path(__file__).resolve().parent
 SHARED = {"budget", "inventory"}
-ALONE = tuple(name for name in supported() if name not in SHARED)
+ALONE = tuple(name for name in FEATURES if name not in SHARED)
 
 test_law_1_deterministic = law(deterministic, examples=20)
 test_law_2_cut_anywhere = law(cut_anywhere, examples=20)
@@ -54,8 +54,6 @@ test_one_at_a_time_is_as_the_words_say = law(one_at_a_time_is_as_the_words_say, 
 
 @pytest.mark.parametrize("feature", FEATURES)
 def test_each_feature_is_as_the_words_say(feature: str):
-    if not is_supported(feature):
-        pytest.skip(f"the core does not load {feature} yet")
     domain = cases((feature,), most=1, programmes=(1, 2))
     law(one_at_a_time_is_as_the_words_say, domain, examples=40)()
 
@@ -104,8 +102,6 @@ def test_every_reason_is_known_to_the_oracle():
 def test_the_tiny_domain_meets_every_reason(reason: str):
     """A check over a domain that never reaches a rule could not fail."""
     features = REACHED_BY[reason]
-    if not all(is_supported(name) for name in features):
-        pytest.skip("the core does not load it yet")
     number = 2 if reason == "outranked" else 1
     find(
         cases(features, most=0 if features else 1, programmes=(number,)),
