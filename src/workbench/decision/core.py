@@ -15,6 +15,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numba
 from numpy.typing import NDArray
@@ -837,8 +838,10 @@ def sources_digest() -> int:
     return checksum
 
 
+_compiled: Any = numba.njit(cache=True, nogil=True, _nrt=False)  # type: ignore[call-overload]  # without reference counts: the core borrows its arrays and makes none
+
 run = runner(0)
 """The run in plain Python."""
 
-run_compiled = numba.njit(cache=True, nogil=True, _nrt=False)(runner(sources_digest()))
+run_compiled = _compiled(runner(sources_digest()))
 """The same functions compiled; the machine code is kept between processes."""

@@ -56,12 +56,11 @@ class Role:
         """Names that the conditions beside ``when`` read."""
         if not self.answers:
             return frozenset()
-        others = [each for each in self.conditions if each not in self._triggers]
-        return frozenset(name for each in others for name in each.columns)
-
-    @property
-    def _triggers(self) -> tuple[Condition | None, ...]:
-        return (self.conditions.when, self.conditions.second)
+        known = self.conditions
+        words = [each for of_offer in known.variants for each in of_offer]
+        several = (known.audience, *known.suppress, *known.offers, *words)
+        others = (*several, *known.context, *known.cells)
+        return frozenset(name for each in others if each is not None for name in each.columns)
 
     @property
     def columns(self) -> frozenset[str]:
@@ -82,6 +81,9 @@ def roles_of(programmes: ProgrammeSet) -> tuple[Role, ...]:
     Raises:
         ParameterError: A programme has more variants with conditions than fit.
     """
+    calendars = sum(each.kind == "broadcast" for each in programmes)
+    if calendars > _MOST_WORDS:
+        raise ParameterError(f"more than {_MOST_WORDS} broadcasts are not supported yet")
     found = []
     for p, (programme, known) in enumerate(zip(programmes, programmes.conditions, strict=True)):
         if sum(len(offer.variants) for offer in programme.offers) > _MOST_WORDS:
@@ -169,7 +171,7 @@ def _inner(role: Role) -> list[pl.Expr]:
     if known.context:
         found.append(_bits(known.context, YES).alias("level"))
     if known.cells:
-        cell = pl.when(_answer(known.cells[0], NO) == YES).then(pl.lit(1, dtype=pl.Int64))
+        cell: Any = pl.when(_answer(known.cells[0], NO) == YES).then(pl.lit(1, dtype=pl.Int64))
         for k, each in enumerate(known.cells[1:], start=2):
             cell = cell.when(_answer(each, NO) == YES).then(pl.lit(k, dtype=pl.Int64))
         found.append(cell.otherwise(pl.lit(0, dtype=pl.Int64)).alias("level"))

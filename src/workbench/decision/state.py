@@ -17,6 +17,7 @@ import polars as pl
 
 from workbench.decision.budgets import Ledger
 from workbench.decision.core import SPEC_VERSION
+from workbench.decision.declared import REST_SCHEMA, rest_frame, rest_of
 from workbench.decision.desk import (
     EMPTY_US,
     H_COLLECT,
@@ -35,7 +36,6 @@ from workbench.decision.desk import (
     T_WIDTH,
     Table,
 )
-from workbench.decision.declared import REST_SCHEMA, rest_frame, rest_of
 from workbench.decision.house import ProgrammeSet
 from workbench.decision.programme import Programme
 from workbench.decision.rolling import Plan, Rest, nothing_at_rest

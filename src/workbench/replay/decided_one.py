@@ -124,10 +124,10 @@ def _variant(
     if not offer.variants:
         return None
     bit = 0
-    for each in programme.offers:
-        if each.id == offer.id:
+    for other in programme.offers:
+        if other.id == offer.id:
             break
-        bit += len(each.variants)
+        bit += len(other.variants)
     able = [each for k, each in enumerate(offer.variants) if touch[T_WORDS] >> bit + k & 1]
     if not able:
         return None

@@ -24,6 +24,9 @@ from workbench.replay.job import Job, Position
 TICK = -1
 """The type of rows that are no events but instants of the calendar."""
 
+CALENDAR = "#calendar"
+"""Column of such rows: a bit for each broadcast that goes out at that instant."""
+
 
 def types_of(job: Job) -> list[int]:
     """Return the codes of the event types that the core has to see."""
@@ -129,18 +132,16 @@ def ticks_of(
     found = []
     for zone in np.unique(zones).tolist():
         mine = frame.filter(pl.Series(zones == zone))
-        instants = sorted(
-            {
-                int(at)
-                for role in job.broadcasts
-                for at in every_of(
-                    role.programme.trigger.every, job.references.zone_names[zone], begin, reach[1]
-                )
-            }
-        )
-        found.append(
-            mine.join(pl.DataFrame({"at": pl.Series(instants, dtype=pl.Int64)}), how="cross")
-        )
+        of_zone: dict[int, int] = {}
+        for k, role in enumerate(job.broadcasts):
+            every, name = role.programme.trigger.every, job.references.zone_names[zone]
+            for at in every_of(every, name, begin, reach[1]).tolist():
+                of_zone[at] = of_zone.get(at, 0) | 1 << k
+        instants = {
+            "at": pl.Series(sorted(of_zone), dtype=pl.Int64),
+            CALENDAR: pl.Series([of_zone[at] for at in sorted(of_zone)], dtype=pl.Int64),
+        }
+        found.append(mine.join(pl.DataFrame(instants), how="cross"))
     return (
         pl.concat(found)
         .filter(pl.col("at") >= pl.col("known_us"))

@@ -12,8 +12,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from workbench.decision.clocks import tables_of
-from workbench.decision.desk import Table
 from workbench.decision.declared import FeatureSet
+from workbench.decision.desk import Table
 from workbench.decision.house import ProgrammeSet
 from workbench.decision.plan import Role, roles_of
 from workbench.decision.reference import References

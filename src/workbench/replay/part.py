@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -250,7 +251,7 @@ def desk_of(
     )
 
 
-def rule_tables(rules: Rules) -> dict[str, NDArray[np.int64]]:
+def rule_tables(rules: Rules) -> dict[str, Any]:
     """Return the tables of the rules by the names of the desk."""
     names = ("programmes", "actions", "meters", "lists", "scores", "weights", "draws", "slot")
     return {name: getattr(rules, name) for name in names}
@@ -260,9 +261,8 @@ def _with_ticks(frame: pl.DataFrame, ticks: pl.DataFrame) -> pl.DataFrame:
     """Return events and ticks in their order: a tick behind the events of its instant."""
     if ticks.is_empty():
         return frame
-    both = pl.concat(
-        [frame, ticks.cast({n: frame.schema[n] for n in ticks.columns})], how="diagonal"
-    )
+    shared = {name: frame.schema[name] for name in ticks.columns if name in frame.schema}
+    both = pl.concat([frame, ticks.cast(shared)], how="diagonal")
     return both.with_columns(late=pl.col("type") == events.TICK).sort(
         "known_at_us", "late", maintain_order=True
     )

@@ -130,7 +130,7 @@ def touches_of(
         offset: Rows that stand before these in the table of the core.
     """
     rows = _rows(frame, job)
-    considered = {p: 0 for p in range(len(job.programmes))}
+    considered = dict.fromkeys(range(len(job.programmes)), 0)
     unknown = dict(considered)
     found: list[tuple[Role, pl.DataFrame]] = []
     types = frame["type"].to_numpy()
@@ -149,6 +149,8 @@ def touches_of(
             roles,
             lambda role, at: _moved(frame, values, job, role, at),
         )
+        if code == events.TICK:
+            several = _of_calendar(several, frame, job)
         found.extend(several)
         unknown.update(not_known)
         for p in {role.position for role in roles if role.role == 0}:
@@ -176,6 +178,21 @@ def touches_of(
         rows[firing, R_KEY] = _keys(frame, firing, job)
     keep = np.flatnonzero((starts[1:] > starts[:-1]) | (rows[:, R_ANSWER] != 0))
     return Seen(rows, whole, keep, considered, unknown)
+
+
+def _of_calendar(
+    several: list[tuple[Role, pl.DataFrame]], frame: pl.DataFrame, job: Job
+) -> list[tuple[Role, pl.DataFrame]]:
+    """Leave each broadcast the instants at which it goes out."""
+    bits = frame[events.CALENDAR].fill_null(0).to_numpy()
+    place = {role.position: k for k, role in enumerate(job.broadcasts)}
+    return [
+        (
+            role,
+            rows.filter(pl.Series(bits[rows["row"].to_numpy()] >> place[role.position] & 1 == 1)),
+        )
+        for role, rows in several
+    ]
 
 
 def _rows(frame: pl.DataFrame, job: Job) -> NDArray[np.int64]:
@@ -295,7 +312,8 @@ def decision_ids(
     else:
         rest = frame["event_id"].gather(at)
     ts = pl.Series(rows[at, R_TS] + role.shift_us).cast(pl.String)
-    return f"{role.programme.name}:{kind}:" + ts + ":" + rest
+    found: pl.Series = f"{role.programme.name}:{kind}:" + ts + ":" + rest
+    return found
 
 
 def kind_of(role: Role) -> str:
