@@ -3,6 +3,9 @@
 A distribution is whole parts of 2**32 that add up to it; the draw is a whole number below it.
 """
 
+# mypy: disable-error-code="no-any-return"
+# Entries of arrays are whole numbers, which the types of arrays do not say.
+
 from __future__ import annotations
 
 from numpy.typing import NDArray
@@ -38,7 +41,7 @@ def best(desk: Desk, p: int, level: int, mask: int) -> int:
 
 
 @in_core
-def choose(desk: Desk, p: int, level: int, mask: int, draw: int, shares: NDArray) -> int:  # type: ignore[type-arg]  # compiled
+def choose(desk: Desk, p: int, level: int, mask: int, draw: int, shares: NDArray) -> int:  # type: ignore[type-arg]  # compiled  # noqa: PLR0917 - compiled: flat values, one path
     """Choose an offer and write the distribution: each running sum is rounded down.
 
     Args:
@@ -84,7 +87,7 @@ def choose(desk: Desk, p: int, level: int, mask: int, draw: int, shares: NDArray
 
 
 @in_core
-def by_draws(desk: Desk, p: int, level: int, mask: int, draw: int, shares: NDArray) -> int:  # type: ignore[type-arg]  # compiled
+def by_draws(desk: Desk, p: int, level: int, mask: int, draw: int, shares: NDArray) -> int:  # type: ignore[type-arg]  # compiled  # noqa: PLR0917 - compiled: flat values, one path
     """Choose the winner of one of M equally likely draws, and count the hashes of each winner."""
     count = desk.programmes[p, P_LAST_ACTION] - desk.programmes[p, P_FIRST_ACTION]
     m = desk.programmes[p, P_DRAW_COUNT]

@@ -3,6 +3,9 @@
 Owns the table of changes of a zone and the arithmetic on it, plain and compiled. Reads no clock.
 """
 
+# mypy: disable-error-code="no-any-return"
+# Entries of arrays are whole numbers, which the types of arrays do not say.
+
 from __future__ import annotations
 
 import functools
@@ -135,7 +138,7 @@ def period_end(zones: Table, changes: Table, zone: int, calendar: int, at_us: in
 
 
 @in_core
-def quiet_until(
+def quiet_until(  # noqa: PLR0917 - compiled: flat values, one path
     zones: Table, changes: Table, zone: int, start_us: int, end_us: int, at_us: int
 ) -> int:
     """Return the first instant from ``at_us`` on that is not quiet: itself when it is not.

@@ -10,6 +10,9 @@ Of one instant, events come first, then patterns, the calendar, collections and 
 which is a decision set of its own, in the order of the programmes.
 """
 
+# mypy: disable-error-code="no-any-return"
+# Entries of arrays are whole numbers, which the types of arrays do not say.
+
 from __future__ import annotations
 
 import zlib
@@ -263,7 +266,7 @@ def limit_reason(desk: Desk, memory: NDArray, a: int, at_us: int, zone: int) -> 
 
 
 @in_core
-def open_reason(
+def open_reason(  # noqa: C901, PLR0911, PLR0912, PLR0917 - compiled: flat values, one path
     desk: Desk,
     memory: NDArray,  # type: ignore[type-arg]  # compiled
     person: int,
@@ -330,7 +333,7 @@ def open_reason(
 
 
 @in_core
-def look_at(
+def look_at(  # noqa: PLR0917 - compiled: flat values, one path
     desk: Desk,
     memory: NDArray,  # type: ignore[type-arg]  # compiled
     look: tuple[int, int, int],
@@ -354,7 +357,7 @@ def look_at(
 
 
 @in_core
-def consider(
+def consider(  # noqa: PLR0917 - compiled: flat values, one path
     desk: Desk,
     memory: NDArray,  # type: ignore[type-arg]  # compiled
     person: int,
@@ -372,7 +375,7 @@ def consider(
     out = desk.work[c, W_OUT]
     p = desk.touches[touch, T_PROGRAMME]
     waiting = 0
-    if desk.work[c, W_DONE] == 2 or (
+    if desk.work[c, W_DONE] == 2 or (  # noqa: PLR2004 - 2: an occurrence of the programme waits already
         desk.programmes[p, P_QUEUE] >= 0 and memory[desk.programmes[p, P_QUEUE]] != NEVER_US
     ):
         waiting = 1
@@ -492,7 +495,7 @@ def win(
 
 
 @in_core
-def write(
+def write(  # noqa: PLR0917 - compiled: flat values, one path
     desk: Desk, person: int, touch: int, kind: int, of_set: int, place: tuple[int, int, int, int]
 ) -> int:
     """Begin a row of the decision log and return where it is."""
@@ -524,7 +527,7 @@ def write(
 
 
 @in_core
-def decide_set(
+def decide_set(  # noqa: C901, PLR0912, PLR0917 - compiled: flat values, one path
     desk: Desk,
     memory: NDArray,  # type: ignore[type-arg]  # compiled
     person: int,

@@ -4,6 +4,9 @@ A meter is a part of a person's memory: the latest instants that count, ascendin
 as the limit counts, and one more for each decision that may be taken back (a queued one).
 """
 
+# mypy: disable-error-code="no-any-return"
+# Entries of arrays are whole numbers, which the types of arrays do not say.
+
 from __future__ import annotations
 
 from numpy.typing import NDArray

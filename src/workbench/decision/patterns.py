@@ -4,6 +4,9 @@ Each function takes one event that became known. A timer that is armed is a due 
 person's memory; ``core`` fires it.
 """
 
+# mypy: disable-error-code="no-any-return"
+# Entries of arrays are whole numbers, which the types of arrays do not say.
+
 from __future__ import annotations
 
 from numpy.typing import NDArray
@@ -56,7 +59,7 @@ def see_second(desk: Desk, memory: NDArray, p: int, ts_us: int) -> bool:  # type
 
 
 @in_core
-def see_anchor(desk: Desk, memory: NDArray, p: int, touch: int, ts_us: int, known_us: int) -> bool:  # type: ignore[type-arg]  # compiled
+def see_anchor(desk: Desk, memory: NDArray, p: int, touch: int, ts_us: int, known_us: int) -> bool:  # type: ignore[type-arg]  # compiled  # noqa: C901, PLR0911, PLR0917 - compiled: flat values, one path
     """Take an A and return whether the programme fires at it."""
     pattern = desk.programmes[p, P_PATTERN]
     span = desk.programmes[p, P_SPAN]

@@ -370,7 +370,7 @@ class _Builder:
         return mine or others
 
 
-def rules_of(programmes: Any, *, answers: bool | None = None) -> Rules:
+def rules_of(programmes: Any, *, answers: bool | None = None) -> Rules:  # noqa: C901 - what names a row
     """Compile a ProgrammeSet.
 
     Args:

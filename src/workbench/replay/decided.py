@@ -150,7 +150,8 @@ class Decided:
         """Whether a row names an offer."""
         offers = np.array([a.offer is not None for a in self.rules.action_list], dtype=bool)
         action = self.out[:, O_ACTION]
-        return np.isin(self.out[:, O_REASON], _SHOWN) & (action >= 0) & offers[action]
+        shown: NDArray[np.bool_] = np.isin(self.out[:, O_REASON], _SHOWN)
+        return np.asarray(shown & (action >= 0) & offers[action], dtype=bool)
 
     @property
     def offer(self) -> NDArray[np.int64]:

@@ -57,7 +57,7 @@ _GHOSTS = (HELD_OUT, GLOBAL_HOLDOUT)
 _SHOWN = (OFFERED, QUEUED, *_GHOSTS)
 
 
-def decision_of(
+def decision_of(  # noqa: PLR0917 - what names a row
     line: NDArray[np.int64],
     desk: Desk,
     event_ids: Sequence[str | None],
@@ -117,7 +117,7 @@ def decision_of(
     )
 
 
-def _variant(
+def _variant(  # noqa: PLR0917 - what names a row
     programme: Programme, offer: Offer, touch: list[int], rest: str, rules: Rules, p: int
 ) -> str | None:
     """Return the wording that the draw of the occurrence chooses among those that hold."""

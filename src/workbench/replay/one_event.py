@@ -400,7 +400,7 @@ class DecisionCore:
             memory[H_SINCE] = event.known_at_us
             self._plan_ticks(row, event.known_at_us)
             self._push(row)
-        line = self._line(event, row)
+        line = self._line(event)
         line[R_SEQ] = event.seq
         line[R_KEY] = key_of(event.event_id)
         what = RESPONSES.get(event.type, 0) if event.decision_id is not None else 0
@@ -416,7 +416,7 @@ class DecisionCore:
     def _lay_tick(self, row: int, role: Role, at_us: int) -> None:
         """Write an instant of the calendar."""
         event = self._nothing_at(row, at_us)
-        line = self._line(event, row)
+        line = self._line(event)
         line[R_TICK] = 1
         line[R_KEY] = key_of(event.person_id)
         values = self._values(event, row, self._names[""])
@@ -425,8 +425,8 @@ class DecisionCore:
             self._lay_touch(0, role, answers, at_us, row, event.person_id)
         line[R_LAST] = 1
 
-    def _line(self, event: Event, row: int) -> NDArray[np.int64]:
-        line = self._desk.rows[0]
+    def _line(self, event: Event) -> NDArray[np.int64]:
+        line: NDArray[np.int64] = self._desk.rows[0]
         line[:] = 0
         line[R_KNOWN], line[R_TS] = event.known_at_us, event.ts_us
         zone = self._references.own_zone_of(event)
@@ -454,7 +454,7 @@ class DecisionCore:
             line[R_ANSWER_TS] = int(parts[2])
             line[R_ANSWER_KEY] = key_of(parts[3])
 
-    def _lay_touch(
+    def _lay_touch(  # noqa: PLR0917 - what names a row
         self, t: int, role: Role, answers: dict[str, int], ts_us: int, row: int, rest: str
     ) -> None:
         line = self._desk.touches[t]

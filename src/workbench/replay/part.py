@@ -262,7 +262,8 @@ def _with_ticks(frame: pl.DataFrame, ticks: pl.DataFrame) -> pl.DataFrame:
     if ticks.is_empty():
         return frame
     shared = {name: frame.schema[name] for name in ticks.columns if name in frame.schema}
-    both = pl.concat([frame, ticks.cast(shared)], how="diagonal")
+    same = ticks.with_columns(pl.col(name).cast(dtype) for name, dtype in shared.items())
+    both = pl.concat([frame, same], how="diagonal")
     return both.with_columns(late=pl.col("type") == events.TICK).sort(
         "known_at_us", "late", maintain_order=True
     )

@@ -266,7 +266,7 @@ def _moved(
     return events.context_of(later, values, rows, role.inner, job)
 
 
-def _touches(
+def _touches(  # noqa: PLR0917 - what names a row
     role: Role,
     answers: pl.DataFrame,
     frame: pl.DataFrame,
