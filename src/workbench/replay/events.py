@@ -184,7 +184,12 @@ def feature_values(
     after = rolling.nothing_at_rest(plan, len(before.anchor_day), room=room)
     rows = Rows(person=local, known_day=known_day, day=day, weight=weight)
     rolling.run_rolling_compiled(plan, rows, before, figures, after)
-    return figures, after
+    end = int(after.start[-1])  # the room behind it is let go: a state is kept for every part
+    return figures, after._replace(
+        day=after.day[:end].copy(),
+        track=after.track[:end].copy(),
+        day_sum=after.day_sum[:end].copy(),
+    )
 
 
 def _days(frame: pl.DataFrame, name: str, zones: NDArray[np.int32], job: Job) -> NDArray[np.int32]:
