@@ -5,8 +5,8 @@ Ties and boundaries happen here by construction, because random data hardly ever
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -23,7 +23,9 @@ OTHER_ZONE = "Asia/Tokyo"
 
 HOURS = (0, 1 / 6, 1, 2, 3, 4)
 DAYS = (0, 12, 24, 26, 48, 49, 60, 72)
-NIGHTS = (20, 21, 23, 24, 26, 31, 32, 45, 56)  # 21:00 to 08:00; Sunday has 23 hours
+NIGHTS = (20, 21, 22, 23, 24, 26, 31, 32, 45, 56)  # 21:00 to 08:00; Sunday has 23 hours
+CHANGE = (22, 23, 23.5, 24, 25, 26, 27, 36, 46, 46.5, 47)  # the clocks change at 26
+MONTHS = (0, 22 * 24, 23 * 24 - 2, 23 * 24 - 1, 23 * 24, 23 * 24 + 4)  # April begins at 23 * 24 - 1
 WEEKS = (0, 24, 47, 48, 7 * 24, 7 * 24 + 23, 9 * 24, 9 * 24 - 1, 23 * 24 - 1, 23 * 24)
 LONG = (0, 24, 29 * 24, 30 * 24, 60 * 24, 89.5 * 24, 90 * 24, 91 * 24)
 SPANS = (HOURS, DAYS, NIGHTS, WEEKS, LONG)
@@ -76,9 +78,8 @@ class Shape:
     types: Sequence[str] = PLAIN_TYPES
     lateness: tuple[Sequence[int], ...] = ((0,), (0,), (0, 1, 3))
     most: int = 9
-    responses: bool = True
+    answers: Sequence[str] = ()
     zones: Sequence[str | None] = (None, None, OTHER_ZONE)
-    keys: Mapping[str, Any] = field(default_factory=dict)
 
 
 @st.composite
@@ -123,7 +124,7 @@ def events(draw: st.DrawFn, shape: Shape) -> tuple[Event, ...]:
 
 
 @st.composite
-def with_responses(draw: st.DrawFn, case: Case) -> Case:
+def with_responses(draw: st.DrawFn, case: Case, answers: Sequence[str] = RESPONSES) -> Case:
     """Add responses to decisions that the case makes, and to one that it does not make."""
     offered = [row for row in case.in_words().decisions if row["offer_id"] is not None]
     if not offered:
@@ -132,10 +133,11 @@ def with_responses(draw: st.DrawFn, case: Case) -> Case:
         st.lists(
             st.tuples(
                 st.integers(0, len(offered) - 1),
-                st.sampled_from(RESPONSES),
-                st.sampled_from([0, 1, HOUR_US, DAY_US]),
+                st.sampled_from(answers),
+                st.sampled_from([0, HOUR_US, HOUR_US, DAY_US, 1]),
                 st.sampled_from(["same", "same", "same", "another person", "never made"]),
             ),
+            min_size=draw(st.sampled_from([0, 1, 3])),
             max_size=4,
         )
     )

@@ -197,7 +197,9 @@ def columns_are_as_the_words_say(case: Case) -> None:
 def one_at_a_time_is_as_the_words_say(case: Case) -> None:
     """The core for one event against the oracle, decision for decision."""
     with tiny_log(case) as log:
-        assert_same(one_at_a_time(case, core_of(case, log)), in_words(case))
+        core = core_of(case, log)
+        assert_same(one_at_a_time(case, core), in_words(case))
+    assert core.responses_not_admitted == case.in_words().not_admitted
 
 
 def future_never_leaks(case: Case) -> None:

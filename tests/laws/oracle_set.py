@@ -134,11 +134,9 @@ def _with_factors(
     percent = sum(each.percent for each in choose.context if holds(each.when, values) is True)
     levers = choose.levers_percent
     pushed = levers.programme + levers.offers.get(offer.id, 0)
-    worth = (
-        offer.priority
-        if choose.by == "priority"
-        else chance * (offer.value_cents - offer.cost_cents)
-    )
+    worth = chance * (offer.value_cents - offer.cost_cents)
+    if choose.by == "priority":
+        worth = offer.priority * chance * offer.value_cents
     return float(worth * (1 + percent / 100) * (1 + pushed / 100))
 
 

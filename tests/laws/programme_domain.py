@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from domain import HOUR_US, PERSONS, START_US, Case, events, with_responses
+from domain import HOUR_US, PERSONS, RESPONSES, START_US, Case, events, with_responses
 from hypothesis import reject
 from hypothesis import strategies as st
 from programme_features import EDGES, FEATURES, WHENS, Draft, draft_of
@@ -94,25 +94,30 @@ def cases(  # noqa: PLR0917 - each names a part of the domain
         chosen = programme_set(made)
     except ParameterError:
         reject()
-    shape = replace(draw(st.sampled_from(made)).shape, keys={})
+    shape = draw(st.sampled_from(made)).shape
     if made[0].programme["trigger"].get("event") and draw(st.booleans()):
         types = {kind for each in chosen for kind in each.trigger.event_types}
         shape = replace(shape, types=("purchase", *sorted(types)))
     case = Case(draw(events(shape)), chosen)
     if any(draft.consent for draft in made):
+        persons = sorted({event.person_id for event in case.events}) or list(PERSONS)
         entries = st.tuples(
-            st.sampled_from(PERSONS),
-            st.sampled_from(["app", "email"]),
-            st.sampled_from([START_US, *(event.known_at_us for event in case.events)]),
+            st.sampled_from(persons),
+            st.sampled_from(sorted({each.channel for one in chosen for each in one.offers})),
+            st.sampled_from([START_US, START_US + 26 * HOUR_US, *(e.ts_us for e in case.events)]),
             st.booleans(),
         )
-        table = draw(st.lists(entries, max_size=6, unique_by=lambda row: row[:3]))
+        table = draw(st.lists(entries, min_size=1, max_size=6, unique_by=lambda row: row[:3]))
+        if draw(st.booleans()):
+            night = START_US + 26 * HOUR_US
+            table = [(p, "app", at, at != night) for p in persons for at in (START_US, night)]
         case = replace(case, consent=tuple(table))
     if case.events and draw(st.booleans()):
         last = case.events[-1].known_at_us
         case = replace(
             case, until=last + draw(st.sampled_from([1, 36 * HOUR_US, 8 * 24 * HOUR_US]))
         )
-    if responses and draw(st.booleans()) and shape.responses:
-        case = draw(with_responses(case))
+    answers = [kind for draft in made for kind in draft.shape.answers]
+    if responses and (answers or draw(st.booleans())):
+        case = draw(with_responses(case, answers or RESPONSES))
     return case

@@ -11,10 +11,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from domain import (
+    CHANGE,
     DAYS,
     HOURS,
+    MONTHS,
     NIGHTS,
     PERSONS,
+    RESPONSES,
     WEEKS,
     Shape,
 )
@@ -121,12 +124,24 @@ def cap_rolling(draft: Draft, draw: st.DrawFn) -> None:
 
 
 @feature
-def cap_calendar(draft: Draft, draw: st.DrawFn) -> None:
-    keys: dict[str, Any] = {"calendar": draw(st.sampled_from(["day", "week", "month"]))}
-    if draw(st.booleans()):
-        keys["zone"] = "utc"
-    draft.cap(count=draw(st.sampled_from([1, 1, 2])), **keys)
-    draft.shape = replace(draft.shape, spans=(WEEKS, WEEKS, NIGHTS, DAYS))
+def cap_day(draft: Draft, draw: st.DrawFn) -> None:
+    zone = draw(st.sampled_from([{}, {}, {"zone": "utc"}]))
+    draft.cap(count=draw(st.sampled_from([1, 1, 2])), calendar="day", **zone)
+    draft.shape = replace(draft.shape, spans=(CHANGE,))
+
+
+@feature
+def cap_week(draft: Draft, draw: st.DrawFn) -> None:
+    zone = draw(st.sampled_from([{}, {"zone": "utc"}]))
+    draft.cap(count=1, calendar="week", **zone)
+    draft.shape = replace(draft.shape, spans=(WEEKS, DAYS))
+
+
+@feature
+def cap_month(draft: Draft, draw: st.DrawFn) -> None:
+    zone = draw(st.sampled_from([{}, {"zone": "utc"}]))
+    draft.cap(count=1, calendar="month", **zone)
+    draft.shape = replace(draft.shape, spans=(MONTHS,))
 
 
 @feature
@@ -140,7 +155,7 @@ def cap_of_responses(draft: Draft, draw: st.DrawFn) -> None:
     counts = draw(st.sampled_from(["viewed", "redeemed", "rejected"]))
     scope = draw(st.sampled_from(["programme", "offer", "channel"]))
     draft.cap(count=1, window="2 days", counts=counts, scope=scope)
-    draft.shape = replace(draft.shape, responses=True)
+    draft.shape = replace(draft.shape, answers=RESPONSES)
 
 
 @feature
@@ -165,10 +180,12 @@ def after_rejections(draft: Draft, draw: st.DrawFn) -> None:
     draft.without_control()
     draft.limits["after_rejections"] = {
         "count": draw(st.sampled_from([1, 2])),
-        "within": "1 day",
-        "hold": draw(st.sampled_from(["1 h", "1 day", "2 days"])),
+        "within": draw(st.sampled_from(["1 h", "1 day"])),
+        "hold": draw(st.sampled_from(["1 h", "2 h", "1 day"])),
     }
-    draft.shape = replace(draft.shape, responses=True)
+    draft.shape = replace(
+        draft.shape, spans=(HOURS, DAYS), answers=("offer_rejected",), types=("purchase",)
+    )
 
 
 @feature

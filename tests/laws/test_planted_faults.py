@@ -13,7 +13,8 @@ from faults import must_fail, plant
 from law_checks import law, one_at_a_time_is_as_the_words_say
 from programme_domain import cases
 
-from workbench.decision import budgets, choice, clocks, core, meters, patterns
+from workbench.decision import choice, clocks, core, meters, patterns
+from workbench.replay import DecisionCore
 
 
 class Fault(NamedTuple):
@@ -39,25 +40,22 @@ FAULTS = {
         meters.is_reached, ROLLING, ROLLING + " - (at_us - nth)", ("cooldown",)
     ),
     "edge of a calendar period": Fault(
-        meters.is_reached, "nth >= start", "nth > start", ("cap_calendar",)
+        meters.is_reached, "nth >= start", "nth > start", ("cap_day",)
     ),
     "UTC for local": Fault(
-        meters.is_reached, "zone if own < 0 else own", "1 if own < 0 else own", ("cap_calendar",)
+        meters.is_reached, "zone if own < 0 else own", "1 if own < 0 else own", ("cap_day",)
     ),
     "a week that begins on Sunday": Fault(
-        clocks.first_day, "(day + 3) % 7", "(day + 4) % 7", ("cap_calendar",)
+        clocks.first_day, "(day + 3) % 7", "(day + 4) % 7", ("cap_week",)
     ),
     "a month that begins on the second": Fault(
-        clocks.first_day,
-        "(153 * month + 2) // 5)",
-        "(153 * month + 2) // 5) + 1",
-        ("cap_calendar",),
+        clocks.first_day, "return day - (of_year", "return day + 1 - (of_year", ("cap_month",)
     ),
     "a day of 24 hours whatever the clocks do": Fault(
         clocks.period_start,
         "return instant_of(zones, changes, zone, day * DAY_US)",
         "return day * DAY_US - offset",
-        ("cap_calendar",),
+        ("cap_day",),
     ),
     "hold after rejections one too long": Fault(
         meters.is_reached,
@@ -103,8 +101,11 @@ FAULTS = {
     "quiet hours begin a moment late": Fault(
         clocks.quiet_until, "shown >= start_us", "shown > start_us", ("quiet",)
     ),
-    "quiet hours end a moment late": Fault(
-        clocks.quiet_until, "shown < end_us\n", "shown <= end_us\n", ("quiet",)
+    "quiet hours end a minute late": Fault(
+        clocks.quiet_until,
+        "until = at_us + (end_us - shown) % DAY_US",
+        "until = at_us + (end_us - shown) % DAY_US + MINUTE_US",
+        ("quiet",),
     ),
     "expiry edge": Fault(
         core.quiet_reason, "until - known_us > desk", "until - known_us >= desk", ("quiet",)
@@ -150,7 +151,10 @@ FAULTS = {
     ),
     "re-arming is lost": Fault(patterns.see_anchor, "P_REARM] == 1", "P_REARM] == 2", ("unless",)),
     "a timer fires before the events of its instant": Fault(
-        core.pass_time, "memory[H_NEXT] < until_us", "memory[H_NEXT] <= until_us", ("unless",)
+        DecisionCore._pass_time,
+        "self._heap[0][0] < until_us",
+        "self._heap[0][0] <= until_us",
+        ("unless",),
     ),
     "a late deadline is in the past": Fault(
         patterns.arm, "max(ts_us, known_us)", "ts_us", ("unless",)
@@ -183,7 +187,7 @@ FAULTS = {
         core.decide_set, "range(desk.slot[0])", "range(desk.slot[0] + 1)", (), 2
     ),
     "the last of equal offers": Fault(
-        choice.best, "> desk.scores[base + found]", ">= desk.scores[base + found]", ("by_policy",)
+        choice.best, "> desk.scores[base + found]", ">= desk.scores[base + found]", ("by_priority",)
     ),
     "a share off by one": Fault(
         choice.choose,
@@ -202,16 +206,13 @@ FAULTS = {
         core.is_closed,
         "low > first and",
         "low > first and known_us == desk.closings[low - 1, 0] and",
-        ("budget",),
+        ("budget", "offer_when"),
     ),
     "a budget stays closed in the next period": Fault(
         core.is_closed, " and known_us < desk.closings[low - 1, 3]", "", ("budget",)
     ),
     "a budget closes one too early": Fault(
-        budgets.Ledger.take,
-        "spent + amount > amount_of",
-        "spent + amount >= amount_of",
-        ("budget",),
+        DecisionCore._reserved, "taken > self._rules", "taken >= self._rules", ("budget",)
     ),
     "a response to nothing is admitted": Fault(
         core.take,
@@ -225,8 +226,8 @@ FAULTS = {
         "if desk.meters[m, M_WHAT] == what",
         ("cap_of_responses",),
     ),
-    "a listening programme takes the slot": Fault(
-        core.decide_set, " or desk.programmes[p, P_LISTENING] == 1:", ":", ("listening",), 2
+    "points have to win the slot": Fault(
+        core.decide_set, "if desk.programmes[p, P_LISTENING] == 1:", "if p < 0:", ("listening",)
     ),
 }
 

@@ -618,7 +618,9 @@ def _score(programme: Programme, offer: Offer, chance: float, level: int) -> flo
     percent = sum(each.percent for k, each in enumerate(choose.context) if level >> k & 1)
     pushed = choose.levers_percent.programme + choose.levers_percent.offers.get(offer.id, 0)
     by_priority = choose.by == "priority"
-    worth = offer.priority if by_priority else chance * (offer.value_cents - offer.cost_cents)
+    worth = chance * (offer.value_cents - offer.cost_cents)
+    if by_priority:
+        worth = offer.priority * chance * offer.value_cents
     return float(worth * (1 + percent / 100) * (1 + pushed / 100))
 
 

@@ -122,9 +122,9 @@ class Choose(Parameters):
     """How one of the open offers is chosen.
 
     Attributes:
-        by: ``priority``: priority x context x lever; ``value``: propensity x (value - cost) x
-            context x lever; ``softmax``, ``epsilon``, ``thompson`` draw by the value;
-            ``policy``: the scores of a policy file.
+        by: ``priority``: propensity x context x value x lever x priority; ``value``: propensity x
+            (value - cost) x context x lever; ``softmax``, ``epsilon``, ``thompson`` draw by the
+            value; ``policy``: the scores of a policy file.
         temperature_cents: For softmax: how much score makes a difference.
         epsilon: For epsilon: share of decisions in which every open offer has the same chance.
         draws: For thompson: a file of draws (.csv, one column an offer), or the draws.

@@ -40,7 +40,7 @@ class Offer(Parameters):
         when: A condition without which the offer is not open; not known is no.
         variants: Wordings, of which one is drawn.
         propensity: Chance that it is taken, for the score; none: ``redemption_rate``.
-        priority: What ``choose: {by: priority}`` ranks by, before its factors.
+        priority: A factor of its own in ``choose: {by: priority}``; 1: none.
         inventory: Pieces in all; none: no end.
         mandatory: Whether it goes before every offer that is not.
     """
