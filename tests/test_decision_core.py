@@ -169,9 +169,6 @@ def test_calendar_periods_are_those_of_the_wall(hours, zone, per):
 
 
 def test_what_the_core_cannot_hold_is_refused():
-    context = [{"when": f"hour = {k}", "percent": 1} for k in range(13)]
-    with pytest.raises(ParameterError, match="more than 12 entries"):
-        rules_of(ProgrammeSet.of([programme(choose={"by": "value", "context": context})]))
     with pytest.raises(ParameterError, match="more than 1023 at once are not supported yet"):
         rules_of(ProgrammeSet.of([programme(f"p{k}") for k in range(1024)]))
 

@@ -214,8 +214,10 @@ def pruned(memories: Memories, rules: Rules) -> Memories:
             table, memories.rows[:0], memories.touches[:0], memories.event_ids[:0], memories.past
         )
     held = table[:, rules.touch_places]
-    kept, where = np.unique(held[held >= 0], return_inverse=True)
-    held[held >= 0] = where
+    waits = np.zeros(len(memories.touches), dtype=bool)
+    waits[held[held >= 0]] = True
+    kept = np.flatnonzero(waits)
+    held[held >= 0] = (np.cumsum(waits) - 1)[held[held >= 0]]
     table[:, rules.touch_places] = held
     touches = memories.touches[kept].copy()
     rows = memories.rows[touches[:, T_ROW]]

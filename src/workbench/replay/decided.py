@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -145,7 +146,7 @@ class Decided:
     programmes: ProgrammeSet
     zones: Sequence[str]
 
-    @property
+    @cached_property
     def shown(self) -> NDArray[np.bool_]:
         """Whether a row names an offer."""
         offers = np.array([a.offer is not None for a in self.rules.action_list], dtype=bool)
@@ -153,13 +154,13 @@ class Decided:
         shown: NDArray[np.bool_] = np.isin(self.out[:, O_REASON], _SHOWN)
         return np.asarray(shown & (action >= 0) & offers[action], dtype=bool)
 
-    @property
+    @cached_property
     def offer(self) -> NDArray[np.int64]:
         """Position of the offer within its programme, -1 where none is named."""
         first = self.rules.programmes[self.out[:, O_PROGRAMME], P_FIRST_ACTION]
         return np.where(self.shown, self.out[:, O_ACTION] - first, -1)
 
-    @property
+    @cached_property
     def cost(self) -> NDArray[np.int64]:
         """Cost of the offer that is named, else 0."""
         costs = [0 if a.offer is None else a.offer.cost_cents for a in self.rules.action_list]

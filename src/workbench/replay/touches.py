@@ -163,18 +163,11 @@ def touches_of(
     whole[:, T_ROW] += offset
     rows[:, R_FIRST], rows[:, R_LAST] = starts[:-1], starts[1:]
     if job.answers:
-        firing = np.unique(
-            np.concatenate(
-                [
-                    np.zeros(0, np.int64),
-                    *(
-                        np.asarray(answers["row"], dtype=np.int64)
-                        for role, answers in found
-                        if role.answers
-                    ),
-                ]
-            )
-        )
+        fires = np.zeros(frame.height, dtype=bool)
+        for role, answers in found:
+            if role.answers:
+                fires[answers["row"].to_numpy()] = True
+        firing = np.flatnonzero(fires)
         rows[firing, R_KEY] = _keys(frame, firing, job)
     keep = np.flatnonzero((starts[1:] > starts[:-1]) | (rows[:, R_ANSWER] != 0))
     return Seen(rows, whole, keep, considered, unknown)
