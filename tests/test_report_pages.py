@@ -397,6 +397,20 @@ def run_folder(root):
     return root
 
 
+def test_index_shows_each_step_of_a_notebook_that_stands_twice(tmp_path):
+    for name in ("value-a", "value-b"):
+        write_notebook(sample(charts=()), tmp_path / name / "executed.ipynb")
+        write_manifest(manifest(), tmp_path / name)
+    steps = [
+        {"name": name, "notebook": "60_value_customers", "status": "done", "error": None}
+        for name in ("value-a", "value-b")
+    ]
+    write_manifest({"kind": "run", "run": "two", "run_id": "r1", "steps": steps}, tmp_path)
+    page = export_index(tmp_path).read_text(encoding="utf-8")
+    assert "2 of 2 steps done" in page
+    assert page.index("value-a") < page.index("value-b")
+
+
 def test_index_shows_each_question_its_answer_and_what_failed(tmp_path):
     index = export_index(run_folder(tmp_path))
     page = index.read_text(encoding="utf-8")

@@ -31,7 +31,7 @@ def toy_pages(monkeypatch):
     made = []
 
     def export_page(executed, page, *, manifest):
-        assert manifest["notebook"] == executed.parent.name
+        assert manifest["name"] == executed.parent.name
         made.append(page.parent.name)
         page.write_text("<p>page</p>")
 

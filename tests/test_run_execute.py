@@ -6,6 +6,7 @@ import errno
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -234,6 +235,27 @@ def test_plain_papermill_gives_the_same_and_finds_a_misspelt_parameter(project, 
     ended = papermill("part: 3\n")
     assert ended.returncode == 1
     assert "10_ingest_log: part is not a parameter — did you mean 'parts'?" in ended.stderr
+
+
+def test_same_notebook_runs_twice_each_step_in_a_folder_of_its_own(project):
+    project.add(INGEST, "_ = record('parts', params.parts)", write("log", "x"))
+    second = {
+        "notebook": INGEST,
+        "name": "ingest-other",
+        "parameters": {"log": "runs/demo/other", "parts": 3},
+    }
+    result = execute.run(project.plan(INGEST, second))
+    assert result.exit_code == 0, result.text
+    assert [
+        (step["name"], step["notebook"], step["results"]) for step in result.manifest["steps"]
+    ] == [(INGEST, INGEST, {"parts": 8}), ("ingest-other", INGEST, {"parts": 3})]
+    told = project.manifest("ingest-other")
+    assert (told["name"], told["notebook"]) == ("ingest-other", INGEST)
+    assert told["executed"] == "runs/toy/ingest-other/executed.ipynb"
+    shutil.rmtree(project.root / "runs/demo/other")
+    again = execute.run(project.plan(INGEST, second))
+    statuses = {step["name"]: step["status"] for step in again.manifest["steps"]}
+    assert statuses == {INGEST: "up_to_date", "ingest-other": "done"}
 
 
 def test_second_run_in_the_same_folder_is_refused(project):

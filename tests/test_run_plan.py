@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -61,6 +62,43 @@ def test_two_steps_that_write_the_same_place_are_refused(project):
     second = {"notebook": PROFILE, "parameters": {"profile": "runs/demo/log/profile"}}
     text = refused(project, ParameterError, INGEST, second)
     assert "write the same place" in text
+
+
+def test_same_notebook_stands_twice_under_names_of_its_own(project):
+    other = {"notebook": INGEST, "name": "ingest-other", "parameters": {"log": "runs/toy/other"}}
+    reads = {"notebook": PROFILE, "parameters": {"log": "runs/toy/other"}}
+    planned = project.plan(reads, INGEST, other)
+    assert [(step.name, step.notebook) for step in planned.steps] == [
+        (INGEST, INGEST),
+        ("ingest-other", INGEST),
+        (PROFILE, PROFILE),
+    ]
+    assert planned.steps[-1].needs == ("ingest-other",)
+    file = project.run_file(INGEST, other)
+    alone = plan.plan_run(file, root=project.root, only="ingest-other")
+    assert [step.name for step in alone.steps] == ["ingest-other"]
+
+
+@pytest.mark.parametrize(
+    ("second", "words"),
+    [
+        ({"notebook": INGEST}, "two steps are called 10_ingest_log; give each step a name"),
+        ({"notebook": PROFILE, "name": INGEST}, "two steps are called 10_ingest_log"),
+        ({"notebook": INGEST, "name": "again"}, "again.log write the same place"),
+        ({"notebook": INGEST, "name": "../again"}, "name was '../again'"),
+        ({"notebook": INGEST, "name": ".again"}, "name was '.again'"),
+        (
+            {"notebook": INGEST, "name": "b", "parameters": {"log": "runs/toy/b/log"}},
+            "b.log writes runs/toy/b/log, where the run keeps its step b; choose another folder",
+        ),
+        (
+            {"notebook": INGEST, "name": "b", "parameters": {"log": "runs/toy"}},
+            "b.log writes runs/toy, where the run keeps its step 10_ingest_log",
+        ),
+    ],
+)
+def test_steps_that_share_a_name_or_a_folder_are_refused(project, second, words):
+    assert words in refused(project, ParameterError, INGEST, second)
 
 
 def test_misspelt_parameter_names_file_key_and_nearest_name(project):
@@ -126,7 +164,6 @@ def test_run_file_with_unknown_keys_limits_and_notebooks_is_refused(project):
     )
     assert "workers was 0" in refused(project, ParameterError, INGEST, workers=0)
     assert "did you mean '10_ingest_log'?" in refused(project, ParameterError, "10_ingest_logs")
-    assert "named twice" in refused(project, ParameterError, INGEST, INGEST)
     assert "notebook was" in refused(project, ParameterError, "../10_ingest_log")
 
 
@@ -138,6 +175,20 @@ def test_folder_that_cannot_be_made_and_full_disk_are_refused(project, monkeypat
     usage = shutil.disk_usage(project.root)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=5_000_000))
     assert "5 MB free on its disk" in refused(project, InputError, INGEST)
+
+
+@pytest.mark.parametrize("name", ["demo", "cdnow"])
+def test_shipped_run_files_plan_and_stay_under_their_own_folder(name):
+    root = Path(__file__).resolve().parents[1]
+    planned = plan.plan_run(root / f"params/runs/{name}.yaml", root=root)
+    assert planned.name == name
+    assert planned.steps[0].notebook == INGEST
+    assert all(
+        path.is_relative_to(root / "runs" / name)
+        for step in planned.steps
+        for path in step.outputs.values()
+    )
+    assert {"20_profile_customers", "60_value_customers"} <= {s.notebook for s in planned.steps}
 
 
 def test_only_needs_its_inputs_to_exist(project):

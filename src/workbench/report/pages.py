@@ -134,7 +134,7 @@ def _steps(folder: Path, run: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]
     """Return what is known of each step, in the order of the run, else of the folders' names."""
     listed = run.get("steps")
     told: dict[str, Mapping[str, Any]] = {
-        str(step["notebook"]): step
+        str(step.get("name") or step["notebook"]): step
         for step in (listed if isinstance(listed, list) else [])
         if isinstance(step, Mapping) and step.get("notebook")
     }

@@ -53,7 +53,7 @@ def run(
     file: Annotated[Path, typer.Argument(help="A run file, such as params/runs/demo.yaml.")],
     *,
     force: Annotated[bool, typer.Option("--force", help="Also run what is up to date.")] = False,
-    only: Annotated[str, typer.Option(help="Run this notebook alone.")] = "",
+    only: Annotated[str, typer.Option(help="Run this step alone.")] = "",
     workers: Annotated[int, typer.Option(help="Notebooks at a time; 0: as the file says.")] = 0,
     out: Annotated[str, typer.Option(help="The run folder; by default runs/<name>.")] = "",
     as_json: Json = False,
@@ -142,11 +142,11 @@ def export(
 
     told = manifest.read_run(run_folder)
     for step in told["steps"]:
-        folder = execute.step_folder(run_folder, step["notebook"])
+        folder = execute.step_folder(run_folder, step["name"])
         executed = folder / "executed.ipynb"
         known = manifest.read(folder / "manifest.json")
         if known is None or not executed.is_file():
-            _tell(f"{step['notebook']} has no executed notebook: no page")
+            _tell(f"{step['name']} has no executed notebook: no page")
             continue
         pages.export_page(executed, folder / execute.PAGE, manifest=known)
     index = pages.export_index(run_folder)
