@@ -32,8 +32,9 @@ _GIVEN_BY = {
     "ClvFit": "a fit, such as workbench.fit_clv gives",
     "CustomerValue": "customer values, such as the clv of workbench.fit_clv gives",
     "NotebookParameters": "the checked parameters of a notebook",
-    "DataFrame": "a frame",
-    "LazyFrame": "a frame",
+    "DataFrame": "a pandas or Polars frame",
+    "LazyFrame": "a pandas or Polars frame",
+    "Result": "a result",
     "str": "a text",
     "Path": "a path",
     "int": "a whole number",
@@ -64,9 +65,10 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.cache
     def hints() -> dict[str, Any]:
-        import pandas as pd  # noqa: PLC0415 - pandas is at the door only
+        import pandas as pd  # noqa: PLC0415 - loaded when a function is called, not with the package
+        import polars as pl  # noqa: PLC0415 - same
 
-        found = typing.get_type_hints(function, localns={"pd": pd})
+        found = typing.get_type_hints(function, localns={"pd": pd, "pl": pl})
         return {name: types.NoneType if hint is None else hint for name, hint in found.items()}
 
     @functools.wraps(function)
@@ -100,7 +102,7 @@ def fits(value: object, hint: Any) -> bool:
         return any(isinstance(value, type(each)) for each in get_args(hint))
     if origin is not None:
         return _holds(value, origin, get_args(hint))
-    return not isinstance(hint, type) or _is_a(value, hint)
+    return hint is Any or not isinstance(hint, type) or _is_a(value, hint)
 
 
 def _is_a(value: object, hint: type) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date as Date  # noqa: N812 - `date` is a public argument here
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import pandas as pd
 import polars as pl
@@ -15,10 +15,8 @@ import polars as pl
 from workbench import text
 from workbench.errors import InputError, ParameterError, problem, shown
 from workbench.frames import Frame, as_polars, need_columns
+from workbench.log import Log
 from workbench.zones import local_day, zone_named
-
-if TYPE_CHECKING:
-    from workbench.log import Log
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -12,18 +12,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date as Date  # noqa: N812 - `date` is a public argument here
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import pandas as pd
 import polars as pl
 
 from workbench import text
+from workbench.arguments import checked
 from workbench.clv.purchases import Purchases, daily_purchases
 from workbench.errors import InputError, ParameterError, did_you_mean, problem
 from workbench.frames import Frame, as_polars, need_columns
-
-if TYPE_CHECKING:
-    from workbench.log import Log
+from workbench.log import Log
 
 Unit = Literal["day", "week"]
 
@@ -65,6 +64,7 @@ class RfmSummary(text.Result):
         return pd.DataFrame(self.frame.to_dict(as_series=False)).set_index("customer")
 
 
+@checked
 def rfm_summary(
     transactions: Frame | Log,
     *,
@@ -140,6 +140,7 @@ def rfm_summary(
     )
 
 
+@checked
 def as_summary(
     frame: Frame, *, unit: Unit, customer: str = "customer", cents_per_unit: float = 1.0
 ) -> RfmSummary:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from workbench.arguments import checked
 from workbench.decision.programme import Programme
 from workbench.errors import InputError, ParameterError, problem
 from workbench.files import read_text
@@ -12,6 +13,7 @@ from workbench.files import read_text
 _ENDINGS = (".yaml", ".yml")
 
 
+@checked
 def load_programmes(path: str | Path | Sequence[str | Path]) -> tuple[Programme, ...]:
     """Read programmes from a file, a folder of them, or several of either.
 
@@ -27,6 +29,9 @@ def load_programmes(path: str | Path | Sequence[str | Path]) -> tuple[Programme,
     Raises:
         InputError: A file or folder does not exist or cannot be read.
         ParameterError: A programme breaks a rule, a name is used twice, or a folder holds none.
+
+    >>> [programme.name for programme in load_programmes("params/programmes")]
+    ['lunch_basket', 'nth_purchase', 'welcome_back']
     """
     paths = [path] if isinstance(path, str | Path) else list(path)
     files = [file for each in paths for file in _files(Path(each))]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from workbench.arguments import checked
 from workbench.dayparts import daypart_column
 from workbench.errors import InputError, did_you_mean
 from workbench.log.log import Log
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _HOURS = 24
 
 
+@checked
 def weekly_events(log: Log) -> pd.DataFrame:
     """Count the events of each type in each local week that the log covers.
 
@@ -32,6 +34,9 @@ def weekly_events(log: Log) -> pd.DataFrame:
 
     Raises:
         InputError: The log has no event.
+
+    >>> weekly_events(log)[["type", "events"]].head(2).to_dict("list")
+    {'type': ['purchase', 'purchase'], 'events': [101, 181]}
     """
     if not log.events:
         raise InputError(f"{NOT_ENOUGH_DATA}: the log has no event")
@@ -70,6 +75,7 @@ def weekly_events(log: Log) -> pd.DataFrame:
     )
 
 
+@checked
 def table_sizes(log: Log) -> pd.DataFrame:
     """Count the rows and name the columns of the reference tables that stand beside a log.
 
@@ -78,6 +84,12 @@ def table_sizes(log: Log) -> pd.DataFrame:
 
     Returns:
         A row for each table with ``table``, ``rows`` and ``columns``.
+
+    Raises:
+        ParameterError: ``log`` is not an opened log.
+
+    >>> table_sizes(log).columns.to_list()
+    ['table', 'rows', 'columns']
     """
     tables = {name: log.table(name) for name in log.tables}
     return pl.DataFrame(
@@ -90,6 +102,7 @@ def table_sizes(log: Log) -> pd.DataFrame:
     ).to_pandas()
 
 
+@checked
 def hourly_share(log: Log, event_type: str = "purchase") -> pd.DataFrame:
     """Return how the events of a type spread over the hours of the local day.
 
@@ -102,6 +115,10 @@ def hourly_share(log: Log, event_type: str = "purchase") -> pd.DataFrame:
 
     Raises:
         InputError: The log has no event of that type.
+
+    >>> hours = hourly_share(log)
+    >>> float(hours["share"].sum()), hours["daypart"][12]
+    (1.0, 'lunch')
     """
     if not log.counts.get(event_type):
         hint = did_you_mean(event_type, log.counts)

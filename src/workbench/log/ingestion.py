@@ -15,6 +15,7 @@ from typing import Any
 
 import polars as pl
 
+from workbench.arguments import checked
 from workbench.errors import InputError, ParameterError, WorkbenchError, problem
 from workbench.files import file_digest, locked, whole_file
 from workbench.log.events import Checked, EventMaker
@@ -41,6 +42,7 @@ _UNNAMED = "(none)"
 _MOST_PARTS = 4_096
 
 
+@checked
 def ingest(
     source: str | Path,
     mapping: str | Path | Mapping,
@@ -70,7 +72,7 @@ def ingest(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     report = ingest("cdnow_sample", "cdnow_sample", folder)
     >>> report.text
-    '6,919 source rows = 6,919 accepted + 0 duplicates + 0 quarantined. The log holds 6,919 events of 2,357 persons.'
+    '6,919 source rows = 6,919 accepted + 0 duplicates + 0 quarantined. The log holds 6,919 events of 2,357 customers.'
     """
     if not 1 <= parts <= _MOST_PARTS:
         raise ParameterError(problem("parts", parts, f"must be 1 to {_MOST_PARTS}"))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from workbench.arguments import checked
 from workbench.frames import Frame, as_polars, need_columns
 from workbench.profile.rfm import RfmScores
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+@checked
 def rfm_grid(scores: RfmScores | Frame, *, monetary: str = "spend_cents") -> pd.DataFrame:
     """Count customers by recency and frequency score.
 

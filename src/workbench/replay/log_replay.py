@@ -14,6 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
+from workbench.arguments import checked
 from workbench.decision.context import LOCAL_TIME_COLUMNS
 from workbench.decision.features import SOURCE_EVENT
 from workbench.decision.plan import Plan, idle_reasons, plans_of
@@ -32,6 +33,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_SEQ = -(1 << 62)
 
 
+@checked
 def replay(
     log: LogLike,
     programmes: Sequence[Programme],
