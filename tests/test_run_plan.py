@@ -113,6 +113,7 @@ def test_misspelt_parameter_names_file_key_and_nearest_name(project):
         ("bins: 5\nbins: 6\n", "duplicate key 'bins'"),
         ("bins: no\n", "YAML reads no, yes, on and off as true or false"),
         ("bins: 1e3\n", "YAML reads 1e3 as text"),
+        ("as_of: yesterday\n", "as_of was 'yesterday', must be an instant such as '2017-10-01'"),
         ("bins: 1\n", "bins was 1, must be greater than or equal to 2"),
         ("as_of: 2026-02-30\nbins: [1]\n", "bins was"),
         ("profile: /tmp/elsewhere\n", "must be a path inside the project"),
@@ -126,6 +127,43 @@ def test_bad_parameter_file_is_refused_before_anything_runs(project, content, wo
     (project.root / "params/p.yaml").write_text(content)
     step = {"notebook": PROFILE, "parameters": "params/p.yaml"}
     assert words in refused(project, ParameterError, INGEST, step)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "words"),
+    [
+        (
+            "programmes/welcome_back.yaml",
+            "trigger:",
+            "triger:",
+            "30_replay_log: params/programmes/welcome_back.yaml: trigger is missing; triger is not",
+        ),
+        (
+            "segments/grocery.yaml",
+            "r_score >= 4",
+            "rr_score >= 4",
+            "20_profile_customers: condition",
+        ),
+    ],
+)
+def test_file_that_a_parameter_names_is_read_before_anything_runs(project, file, old, new, words):
+    path = project.root / "params" / file
+    path.write_text(path.read_text().replace(old, new, 1))
+    steps = [INGEST, PROFILE, "30_replay_log"]
+    assert words in refused(project, ParameterError, *steps)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "words"),
+    [
+        (ParameterError, {"mapping": "cdnov"}, "10_ingest_log: mapping was 'cdnov', must be one"),
+        (InputError, {"mapping": "params/m.yaml"}, "mapping params/m.yaml does not exist"),
+        (InputError, {"source": "complete_jurney"}, "did you mean 'complete_journey'?"),
+    ],
+)
+def test_misspelt_mapping_and_source_are_refused_before_anything_runs(project, kind, values, words):
+    step = {"notebook": INGEST, "parameters": values}
+    assert words in refused(project, kind, step)
 
 
 def test_all_bad_steps_are_named_at_once(project):

@@ -18,7 +18,7 @@ from pydantic import Field
 from workbench.errors import InputError, ParameterError, WorkbenchError, did_you_mean, problem
 from workbench.files import read_text
 from workbench.params import Parameters
-from workbench.run import cells, parameters, paths
+from workbench.run import cells, contents, parameters, paths
 
 LEAST_FREE_BYTES = 200_000_000
 MOST_WORKERS = 64
@@ -81,7 +81,10 @@ class PlannedStep:
 
 @dataclass(frozen=True)
 class Plan:
-    """A checked run: its steps in an order in which each follows what it needs."""
+    """A checked run: its steps in an order in which each follows what it needs.
+
+    ``left_out`` names the steps of the run file that this plan leaves out.
+    """
 
     name: str
     root: Path
@@ -92,6 +95,7 @@ class Plan:
     cell_timeout_s: int
     run_timeout_s: int
     export: bool
+    left_out: tuple[str, ...] = ()
 
 
 def plan_run(
@@ -133,6 +137,7 @@ def plan_run(
     steps = _ordered(_connected(_check_each(chosen, base=base, source=source)), source=source)
     _check_inputs(steps, base=base)
     _check_apart(steps, folder, base=base)
+    _check_contents(steps, base=base)
     _check_folders([folder, *(path for step in steps for path in step.outputs.values())], base)
     return Plan(
         name=read.name,
@@ -144,6 +149,7 @@ def plan_run(
         cell_timeout_s=read.cell_timeout_s,
         run_timeout_s=read.run_timeout_s,
         export=read.export,
+        left_out=tuple(name for name in names if only not in ("", name)),
     )
 
 
@@ -269,6 +275,19 @@ def _check_inputs(steps: Sequence[PlannedStep], *, base: Path) -> None:
     ]
     if absent:
         raise InputError(f"{'; '.join(absent)}; no step of this run writes it")
+
+
+def _check_contents(steps: Sequence[PlannedStep], *, base: Path) -> None:
+    """Read the mappings, programmes and segments that no step of the run still has to write."""
+    written = [path for step in steps for path in step.outputs.values()]
+    for step in steps:
+        if not any(
+            paths.within(step.inputs[name], output)
+            for name in step.parameters.readers()
+            if name in step.inputs
+            for output in written
+        ):
+            contents.check(step.parameters, step.inputs, base=base, where=step.name)
 
 
 def _check_apart(steps: Sequence[PlannedStep], folder: Path, *, base: Path) -> None:
