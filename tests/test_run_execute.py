@@ -19,6 +19,7 @@ from toy_project import Project, cell, write
 from workbench.errors import LockedError, WorkbenchError
 from workbench.files import locked
 from workbench.run import execute, keys, manifest, progress
+from workbench.run.plan import plan_run
 
 INGEST = "10_ingest_log"
 PROFILE = "20_profile_customers"
@@ -256,6 +257,19 @@ def test_same_notebook_runs_twice_each_step_in_a_folder_of_its_own(project):
     again = execute.run(project.plan(INGEST, second))
     statuses = {step["name"]: step["status"] for step in again.manifest["steps"]}
     assert statuses == {INGEST: "up_to_date", "ingest-other": "done"}
+
+
+def test_run_of_one_step_keeps_what_the_run_before_said_of_the_others(project):
+    project.add(INGEST, write("log", "x"))
+    project.add(PROFILE, write("profile", "y"))
+    execute.run(project.plan(INGEST, PROFILE))
+    file = project.run_file(INGEST, PROFILE)
+    alone = execute.run(plan_run(file, root=project.root, only=PROFILE), force=True)
+    told = {step["name"]: step["status"] for step in alone.manifest["steps"]}
+    assert told == {INGEST: "done", PROFILE: "done"}
+    assert list(told) == [INGEST, PROFILE]
+    whole = execute.run(project.plan(PROFILE))
+    assert [step["name"] for step in whole.manifest["steps"]] == [PROFILE], "no longer in the file"
 
 
 def test_second_run_in_the_same_folder_is_refused(project):

@@ -355,7 +355,7 @@ class _Run:
             "ended_at": manifest.instant(now),
             "duration_s": round((now - self.began).total_seconds(), 3),
             "index": self._shown(index) if index else None,
-            "steps": [self._summary(step) for step in self.plan.steps],
+            "steps": self._summaries(),
             **self._environment(),
         }
         manifest.write(self.plan.folder / "manifest.json", written)
@@ -379,6 +379,15 @@ class _Run:
             if status not in ("done", "up_to_date", "not_run"):
                 return status
         return "up_to_date" if set(statuses) == {"up_to_date"} else "done"
+
+    def _summaries(self) -> list[dict[str, Any]]:
+        """Return a summary of each step; a step left out keeps that of the run before."""
+        found = {step.name: self._summary(step) for step in self.plan.steps}
+        before = manifest.read(self.plan.folder / "manifest.json") if self.plan.left_out else None
+        old = before["steps"] if before and before["kind"] == "run" else []
+        kept = {each["name"]: each for each in old if each["name"] in self.plan.left_out}
+        order = [each["name"] for each in old if each["name"] in {*kept, *found}]
+        return [{**kept, **found}[name] for name in dict.fromkeys([*order, *found])]
 
     def _summary(self, step: PlannedStep) -> dict[str, Any]:
         outcome = self.outcomes[step.name]
