@@ -35,6 +35,7 @@ _GIVEN_BY = {
     "DataFrame": "a pandas or Polars frame",
     "LazyFrame": "a pandas or Polars frame",
     "Result": "a result",
+    "Told": "a result",
     "str": "a text",
     "Path": "a path",
     "int": "a whole number",
