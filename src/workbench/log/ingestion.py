@@ -176,6 +176,10 @@ def _current(folder: Path, key: str) -> IngestReport | None:
         if manifest.get("input_digest") != key:
             return None
         open_log(folder)
+        generation = folder / str(manifest["generation"])
+        files = manifest.get("files", {})
+        if not files or any(file_digest(generation / n) != d for n, d in files.items()):
+            return None  # a file has changed since it was written: make the log again
     except WorkbenchError:
         return None
     return IngestReport.from_json(manifest["report"], log=folder, up_to_date=True)
