@@ -58,7 +58,8 @@ def refusal(text: str) -> str:
     ("text", "said"),
     [
         ("offers: [{nme: a}]", "p: offers.0.name is missing; offers.0.nme is not a parameter"),
-        ("offers: []", "p: offers was (), must have at least 1 item after validation, not 0"),
+        ("offers: []", "p: offers was (), must have at least 1 item, not 0"),
+        ("offers: 3", "p: offers was 3, must be a list"),
     ],
 )
 def test_a_fault_in_a_list_is_told_once_and_an_empty_list_in_words(text: str, said: str) -> None:

@@ -119,6 +119,8 @@ def test_misspelt_parameter_names_file_key_and_nearest_name(project):
         ("profile: /tmp/elsewhere\n", "must be a path inside the project"),
         ("profile: ../elsewhere\n", "must be a path inside the project"),
         ("profile: ''\n", "profile was ''"),
+        ("profile: notebooks/profile\n", "must not lie in notebooks, the project's own files"),
+        ("profile: .git\n", "must not lie in .git, the project's own files; write under runs"),
         ("- a\n", "must hold names and values"),
         ("a: !!python/object/apply:os.system [ls]\n", "not readable as YAML"),
     ],
@@ -199,6 +201,15 @@ def test_missing_parameter_file_notebook_and_run_file_are_refused(project):
 def test_run_file_with_unknown_keys_limits_and_notebooks_is_refused(project):
     assert "worker is not a parameter — did you mean 'workers'?" in refused(
         project, ParameterError, INGEST, worker=3
+    )
+    listed = {"notebook": INGEST, "parameters": ["a"]}
+    assert (
+        "steps.0.parameters was ('a',), must be a parameter file, or names and values"
+        in refused(project, ParameterError, listed)
+    )
+    nested = {"notebook": INGEST, "parameters": {"log": {"a": 1}}}
+    assert "has log, which must be a number, a text, true or false" in refused(
+        project, ParameterError, nested
     )
     assert "workers was 0" in refused(project, ParameterError, INGEST, workers=0)
     assert "did you mean '10_ingest_log'?" in refused(project, ParameterError, "10_ingest_logs")

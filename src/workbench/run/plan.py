@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from workbench.errors import InputError, ParameterError, WorkbenchError, did_you_mean, problem
 from workbench.files import read_text
@@ -36,6 +36,18 @@ class Step(Parameters):
     notebook: str = Field(pattern=r"^[A-Za-z0-9_]+$", max_length=100)
     name: str = Field("", pattern=r"^([A-Za-z0-9][A-Za-z0-9_-]*)?$", max_length=100)
     parameters: str | dict[str, Scalar] = Field(default_factory=dict)
+
+    @field_validator("parameters", mode="before")
+    @classmethod
+    def _file_or_scalars(cls, value: object) -> object:
+        if isinstance(value, str):
+            return value
+        if not isinstance(value, Mapping):
+            raise ValueError("must be a parameter file, or names and values")  # noqa: TRY004 - pydantic reads ValueError
+        for name, each in value.items():
+            if not isinstance(each, Scalar):
+                raise ValueError(f"has {name}, which must be a number, a text, true or false")  # noqa: TRY004 - same
+        return value
 
     @property
     def called(self) -> str:
