@@ -47,5 +47,7 @@ def test_a_frame_without_scores_or_value_is_refused():
         rfm_grid(PEOPLE)
     with pytest.raises(InputError, match="has no column 'spend_cent' — did you mean 'spend_cents'"):
         rfm_grid(rfm_scores(PEOPLE), monetary="spend_cent")
-    with pytest.raises(ParameterError, match=r"scores was None, must be scores, .* or a pandas or Polars frame"):
+    with pytest.raises(
+        ParameterError, match=r"scores was None, must be scores, .* or a pandas or Polars frame"
+    ):
         rfm_grid(None)

@@ -176,7 +176,7 @@ def test_run_over_its_limit_ends_with_124_and_says_so(project):
 def test_stopped_run_ends_with_143_keeps_what_it_has_and_leaves_no_process(project, number):
     project.add(INGEST, "import os, time\nprint('pid', os.getpid())", MARK, "time.sleep(60)")
     with started(project) as process:
-        pid = wait_for_pid(project)
+        pid = wait_for_pid(project, process)
         process.send_signal(number)
         assert process.wait(20) == 143
     assert gone(pid)
@@ -191,7 +191,7 @@ def test_stopped_run_ends_with_143_keeps_what_it_has_and_leaves_no_process(proje
 def test_killed_runner_leaves_no_kernel_behind(project):
     project.add(INGEST, "import os, time", MARK, "time.sleep(60)")
     with started(project) as process:
-        pid = wait_for_pid(project)
+        pid = wait_for_pid(project, process)
         process.kill()
         process.wait(5)
         assert gone(pid)
@@ -343,16 +343,20 @@ def started(project):
         [*command, str(project.run_file(INGEST))],
         cwd=project.root,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
     )
 
 
-def wait_for_pid(project) -> int:
+def wait_for_pid(project, process: subprocess.Popen[bytes]) -> int:
+    """Wait until the notebook is in its cell, or say at once how its run ended before."""
     file = Path(project.root / "runs/demo/pid")
-    for _ in range(300):
+    for _ in range(600):
         if file.exists() and file.read_text():
             time.sleep(0.3)
             return int(file.read_text())
+        if process.poll() is not None:
+            told = process.communicate()[0].decode()
+            raise AssertionError(f"the run ended with {process.returncode} first: {told[-2000:]}")
         time.sleep(0.1)
     raise AssertionError("the notebook never came to its cell")
 
