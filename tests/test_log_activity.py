@@ -99,3 +99,11 @@ def test_reference_tables_are_counted_with_their_columns(log: Log, tmp_path: Pat
     none = table_sizes(small_log(tmp_path, ROWS, name="bare"))
     assert none.columns.tolist() == ["table", "rows", "columns"]
     assert none.empty
+
+
+def test_a_week_that_a_type_covers_in_part_is_not_whole(log: Log):
+    """Purchases run from Wednesday 3 to Wednesday 24 January; the first app_open is on the 8th."""
+    rows = weekly_events(log)
+    whole = rows[rows["whole"]]
+    weeks = {kind: [f"{week:%d}" for week in days] for kind, days in whole.groupby("type")["week"]}
+    assert weeks == {"purchase": ["08", "15"], "app_open": ["08", "15"]}
