@@ -168,6 +168,13 @@ def test_misspelt_mapping_and_source_are_refused_before_anything_runs(project, k
     assert words in refused(project, kind, step)
 
 
+def test_source_that_another_step_writes_need_not_be_there_yet(project):
+    source = {"notebook": INGEST, "name": "b", "parameters": {"source": "runs/demo/log/raw"}}
+    source["parameters"]["log"] = "runs/demo/other"
+    planned = project.plan(source, INGEST)
+    assert [step.name for step in planned.steps] == [INGEST, "b"]
+
+
 def test_all_bad_steps_are_named_at_once(project):
     text = refused(
         project,

@@ -29,33 +29,41 @@ def check(given: NotebookParameters, inputs: Mapping[str, Path], *, base: Path, 
     for name, reads in given.readers().items():
         path = inputs.get(name, Path(getattr(given, name)))
         try:
-            _READERS[reads](given, path)
+            _READERS[reads](path)
+            if reads == "mapping" and "source" in given.roles() and "source" not in inputs:
+                _shipped_source(str(getattr(given, "source", "")), path)
         except WorkbenchError as error:
             raise type(error)(f"{where}: {error}".replace(f"{base}/", "")) from None
 
 
-def _mapping(given: NotebookParameters, path: Path) -> None:
+def _mapping(path: Path) -> None:
+    from workbench.log.mapping import load_mapping
+
+    load_mapping(path)
+
+
+def _shipped_source(source: str, path: Path) -> None:
+    """Check that a source that is no path is the data that the mapping names."""
     from workbench.log.mapping import load_mapping
     from workbench.log.sources import find_root
 
     mapping = load_mapping(path)
-    if "source" in given.roles():
-        find_root(given.path("source"), mapping.package, mapping.name)
+    find_root(source, mapping.package, mapping.name)
 
 
-def _programmes(_given: NotebookParameters, path: Path) -> None:
+def _programmes(path: Path) -> None:
     from workbench.decision import load_programmes
 
     load_programmes(path)
 
 
-def _segments(_given: NotebookParameters, path: Path) -> None:
+def _segments(path: Path) -> None:
     from workbench.profile import load_segments
 
     load_segments(path)
 
 
-_READERS: Mapping[Reads, Callable[[NotebookParameters, Path], None]] = {
+_READERS: Mapping[Reads, Callable[[Path], None]] = {
     "mapping": _mapping,
     "programmes": _programmes,
     "segments": _segments,
