@@ -72,7 +72,7 @@ def ingest(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     report = ingest("cdnow_sample", "cdnow_sample", folder)
     >>> report.text
-    '6,919 source rows = 6,919 accepted + 0 duplicates + 0 quarantined. The log holds 6,919 events of 2,357 customers.'
+    'Every source row is accounted for: 6,919 rows = 6,919 accepted + 0 duplicates + 0 quarantined. The log holds 6,919 events of 2,357 customers.'
     """
     if not 1 <= parts <= _MOST_PARTS:
         raise ParameterError(problem("parts", parts, f"must be 1 to {_MOST_PARTS}"))
