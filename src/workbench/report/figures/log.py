@@ -94,13 +94,18 @@ def hour_profile(
                     alt.Tooltip("share:Q", format=".1%"),
                 ],
             ),
-            alt.Chart(names)
-            .mark_text(baseline="bottom", dy=-4, fontSize=11)
-            .encode(x=x, y=alt.value(0), text="daypart:N"),
+            *(
+                # Neighbours stand at two heights, so that they also fit on a phone.
+                alt.Chart(some)
+                .mark_text(baseline="bottom", dy=dy, fontSize=11)
+                .encode(x=x, y=alt.value(0), text="daypart:N")
+                for some, dy in ((names.iloc[::2], -4), (names.iloc[1::2], -18))
+                if len(some)
+            ),
         ]
     return alt.LayerChart(
         layer=layers,
-        title=title,
+        title=alt.TitleParams(title, offset=28),
         usermeta=frames.caption("Hours are local to the shop; the parts of the day stand above."),
         description=(
             f"Bars of the share by hour of the day; the busiest is hour {int(top['hour'])}"
