@@ -23,7 +23,7 @@ from workbench.log import ingest
 start = time.perf_counter()
 report = ingest("complete_journey", "complete_journey", sys.argv[1])
 seconds = time.perf_counter() - start
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 print(json.dumps({"seconds": seconds, "rows": report.rows_in, "events": report.events, "peak_rss_mb": peak}))
 """
 
@@ -37,7 +37,7 @@ rows = 0
 for name in ("transactions", "campaigns", "coupon_redemptions"):
     rows += pl.read_parquet(folder / f"{name}.parquet").height
 seconds = time.perf_counter() - start
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 print(json.dumps({"seconds": seconds, "rows": rows, "peak_rss_mb": peak}))
 """
 

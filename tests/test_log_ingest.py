@@ -173,6 +173,28 @@ def test_bytes_that_are_not_utf8_are_kept_apart_and_the_rest_is_read(tmp_path: P
     assert apart(shop(tmp_path / "two", GOOD.encode() + quoted)) == [(3, "not_utf8", "")]
 
 
+def test_value_that_is_not_there_is_told_as_null_without_quotes(tmp_path: Path):
+    rows = "1,sale,2024-01-05T08:30:00,sam,,1\n2,sale,2024-01-05T08:30:00,null,x,1\n"
+    details = shop(tmp_path, rows).quarantine().sort("line")["detail"].to_list()
+    assert details == [
+        "amount_cents was null, must be there on a purchase or refund",
+        "amount_cents was 'x', must be a number",
+    ]
+
+
+def test_log_whose_file_has_changed_is_made_again(tmp_path: Path):
+    log = shop(tmp_path, GOOD)
+    whole = log.to_polars()
+    part = max(log.parts, key=lambda path: path.stat().st_size)
+    content = bytearray(part.read_bytes())
+    content[10] ^= 0xFF
+    part.write_bytes(bytes(content))
+    report = ingest(tmp_path / "in", mapping(), tmp_path / "log", parts=2)
+    assert not report.up_to_date
+    assert open_log(tmp_path / "log").to_polars().equals(whole)
+    assert ingest(tmp_path / "in", mapping(), tmp_path / "log", parts=2).up_to_date
+
+
 def test_blank_lines_carriage_returns_a_byte_order_mark_and_quotes_are_read(tmp_path: Path):
     rows = '1,sale,2024-01-05,"sam ""the man""\nx",1.00,1\r\n\r\n2,sale,2024-01-05,b,2.00,1\r\n'
     log = shop(tmp_path, rows, header="\ufeff" + HEADER)
@@ -460,6 +482,21 @@ def test_lines_of_a_basket_become_one_purchase_that_is_not_a_source_row(tmp_path
     assert log.scan().select(pl.col("seq").is_unique().all()).collect().item()
 
 
+def test_amounts_that_overflow_only_when_they_are_added_up_are_refused(tmp_path: Path):
+    """Each is within the limit of one amount; together they leave 64 bits, as Polars would not say."""
+    row = "7,sale,2024-01-05T08:00,sam,9999999999999.99,1\n"
+    (tmp_path / "in").mkdir()
+    sales = tmp_path / "in" / "sales.csv"
+    sales.write_text(HEADER + row * 4_000)
+    ingest(tmp_path / "in", mapping(BASKETS), tmp_path / "log")
+    before = open_log(tmp_path / "log")
+    assert before.to_polars(["amount_cents"], ["purchase"]).item() == 4_000 * 999_999_999_999_999
+    sales.write_text(HEADER + row * 10_000)
+    with pytest.raises(InputError, match=r"sum of amount_cents over the log is above 2\*\*62"):
+        ingest(tmp_path / "in", mapping(BASKETS), tmp_path / "log")
+    assert open_log(tmp_path / "log").digest == before.digest
+
+
 def test_a_second_ingestion_of_the_same_input_writes_nothing(tmp_path: Path):
     log = shop(tmp_path, GOOD)
     before = {
@@ -469,7 +506,7 @@ def test_a_second_ingestion_of_the_same_input_writes_nothing(tmp_path: Path):
     }
     report = ingest(tmp_path / "in", mapping(), tmp_path / "log", parts=2)
     assert report.up_to_date
-    assert report.text.startswith("1 source row = 1 accepted")
+    assert report.text.startswith("Every source row is accounted for: 1 row = 1 accepted + 0")
     after = {
         p: (p.stat().st_mtime_ns, p.stat().st_ino)
         for p in log.path.rglob("*.*")

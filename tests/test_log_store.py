@@ -4,11 +4,14 @@ import json
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from small_log import small_log
 from workbench.errors import InputError, ParameterError
 from workbench.log import open_log
+from workbench.log.schema import arrow_schema
 
 ROWS = [
     {"ts": "2024-01-02T10:00", "customer_id": "sam", "amount_cents": 250, "store_id": "s1"},
@@ -106,3 +109,15 @@ def test_a_log_without_events_opens(tmp_path: Path):
     assert log.to_polars().height == 0
     assert log.first_ts is None
     assert log.persons == 0
+
+
+def test_a_stored_part_has_the_types_of_the_contract(tmp_path: Path):
+    log = small_log(tmp_path, ROWS)
+    contract = arrow_schema(log.columns)
+    for part in log.parts:
+        stored = pq.read_schema(part)
+        assert {f.name for f in contract if not f.nullable} <= set(stored.names)
+        for field in stored:
+            wide = {pa.large_string(): pa.string()}.get(field.type, field.type)
+            expected = contract.field(field.name).type
+            assert wide == {pa.large_string(): pa.string()}.get(expected, expected), field.name

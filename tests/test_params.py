@@ -24,6 +24,10 @@ class Limits(Parameters):
     window: Literal["day", "week"] = "day"
 
 
+class Programmes(Parameters):
+    offers: tuple[Offer, ...] = Field(min_length=1)
+
+
 class Programme(Parameters):
     seed: int
     title: str = "none"
@@ -48,6 +52,21 @@ def refusal(text: str) -> str:
     assert message.startswith("params/p.yaml: ")
     assert "\n" not in message, "one line"
     return message.removeprefix("params/p.yaml: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("offers: [{nme: a}]", "p: offers.0.name is missing; offers.0.nme is not a parameter"),
+        ("offers: []", "p: offers was (), must have at least 1 item, not 0"),
+        ("offers: 3", "p: offers was 3, must be a list"),
+    ],
+)
+def test_a_fault_in_a_list_is_told_once_and_an_empty_list_in_words(text: str, said: str) -> None:
+    with pytest.raises(ParameterError) as caught:
+        Programmes.from_yaml(text, source="p")
+    assert str(caught.value).startswith(said)
+    assert "offers was ({" not in str(caught.value)
 
 
 def test_a_good_file_is_read() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from types import SimpleNamespace
 
 import polars as pl
 import pytest
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 
 from workbench.clv import rfm_summary
 from workbench.errors import InputError, ParameterError
+from workbench.log import Log
 from workbench.profile import COLUMNS, STAGES, LifecycleRules, profile
 
 NEW_YORK = "America/New_York"
@@ -19,6 +19,15 @@ NEW_YORK = "America/New_York"
 
 def instant(text):
     return dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
+
+
+class MemoryLog(Log):
+    """A log that lies in memory and not in a folder."""
+
+    first_ts = last_ts = None
+
+    def __init__(self, **parts):
+        self.__dict__.update(parts)
 
 
 def log_of(events, *, zone="UTC"):
@@ -56,7 +65,7 @@ def log_of(events, *, zone="UTC"):
         codes = None if types is None else [books["type"].index(name) for name in types]
         return frame if codes is None else frame.filter(pl.col("type").is_in(codes))
 
-    return SimpleNamespace(
+    return MemoryLog(
         zone=zone,
         scan=scan,
         codes=lambda column: pl.Series(column, books[column], dtype=pl.String),
@@ -133,6 +142,16 @@ def test_table_has_each_stage_and_text_the_counts():
     assert found.text == (
         "2 customers known at 2024-01-21 00:00 UTC: 1 prospect (50.0%) and 1 new (50.0%)."
     )
+
+
+def test_text_names_first_who_is_late_but_not_gone():
+    bought = [buy("cleo", "2024-01-01 08:00", 12_345)]
+    found = profile(log_of(bought), as_of="2024-03-01")
+    assert found.text.startswith(
+        "1 customer is at risk, late against their own rhythm but not yet gone; they spent $123, "
+        "100.0% of all spend."
+    )
+    assert found.headline == "100.0% of the customers are at risk"
 
 
 def test_purchases_without_discounts_or_amounts_have_no_rate_and_no_sum():

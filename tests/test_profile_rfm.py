@@ -81,7 +81,11 @@ def test_table_has_counts_and_shares_by_total():
     assert found.table["rfm_total"].to_list() == [6, 3]
     assert found.table["customers"].to_list() == [1, 2]
     assert found.table["share_of_spend"].to_list() == pytest.approx([0.7, 0.3])
-    assert "the highest total, 6 of 6, has 1 customer (33.3%) with 70.0% of the spend" in found.text
+    assert found.text == (
+        "The highest score, 6 of 6, is held by 1 customer: 33.3% of those scored, "
+        "with 70.0% of the spend."
+    )
+    assert found.headline == "1 customer at 6 of 6 hold 70.0% of the spend"
 
 
 def test_pandas_and_lazy_frames_score_alike():

@@ -45,7 +45,12 @@ def test_first_segment_that_holds_is_the_person_s(tmp_path):
     assert found.table["segment"].to_list() == ["often", "away", "other"]
     assert found.table["customers"].to_list() == [2, 1, 1]
     assert found.table["share_of_spend"].to_list()[:2] == [0.9, 0.1]
-    assert found.text == "The largest of 3 segments is often with 2 of 4 customers (50.0%)."
+    assert found.text == (
+        "The largest part of the spend, 90.0%, comes from segment “often”, 50.0% of the customers. "
+        "The largest of 3 segments is “often” with 2 of 4 customers (50.0%)."
+    )
+    assert found.headline == "Segment “often” is 50.0% of the customers and 90.0% of the spend"
+    assert found.table["meaning"].iloc[-1] == "In none of the others."
 
 
 def test_overlapping_segments_count_a_person_in_each(tmp_path):
@@ -66,7 +71,7 @@ def test_empty_segment_is_reported_and_not_silent(tmp_path):
     found = segment(PEOPLE, load_segments(write(tmp_path, content)))
     assert found.empty == ("giants",)
     assert found.table["customers"].to_list() == [0, 4]
-    assert found.text.endswith("Nobody is in giants.")
+    assert found.text.endswith("Nobody is in “giants”.")
 
 
 def test_nobody_is_not_enough_data(tmp_path):

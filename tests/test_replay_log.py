@@ -80,8 +80,22 @@ def test_the_figures_of_a_small_replay_are_those_counted_by_hand(log: Log):
     assert (row["considered"], row["triggers"]) == (32, 28)
     assert result.funnel["decisions"].sum() == 28
     assert result.funnel["share"].sum() == pytest.approx(1)
-    assert result.text.startswith(f"32 events triggered 28 decisions: {offers} offers to")
-    assert "16 cooldown" in result.text
+    assert result.text.startswith(f"The programmes would have sent {offers} offers to ")
+    refused = 16 + per_person["held_out"]
+    assert (
+        f"32 events triggered 28 decisions; {refused} ended without an offer: 16 in the cooldown and "
+        f"{per_person['held_out']} held out for comparison." in result.text
+    )
+    assert result.headline == f"{offers / 28:.1%} of 28 triggers end in an offer"
+
+
+def test_reasons_across_programmes_add_up_to_the_triggers(log: Log):
+    result = replay(log, [programme()])
+    across = result.by_reason
+    *reasons, total = across["all programmes"]
+    assert sum(reasons) == total == 28
+    assert across["reason"].tolist()[-1] == "all triggers"
+    assert 0 not in reasons
 
 
 def test_decisions_in_memory_and_stored_are_the_same_rows(log: Log, tmp_path: Path):

@@ -258,3 +258,48 @@ def lab(rgb):
     xyz = to_xyz @ np.clip(rgb, 0, 1) / [0.9505, 1, 1.089]
     f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
     return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+def test_weeks_that_are_covered_in_part_are_not_drawn_but_counted():
+    rows = pd.DataFrame(
+        {
+            "week": ["2024-01-01", "2024-01-08", "2024-01-15"],
+            "type": "purchase",
+            "events": [3, 70, 80],
+            "whole": [False, True, True],
+        }
+    )
+    spec = figures.events_per_week(rows).to_dict()
+    drawn = next(iter(spec["datasets"].values()))
+    assert [row["events"] for row in drawn] == [70, 80]
+    assert "purchase 153" in spec["description"]
+    assert "only in part are left out" in spec["usermeta"]["caption"]
+    none = figures.events_per_week(rows.assign(whole=False)).to_dict()
+    assert len(next(iter(none["datasets"].values()))) == 3
+
+
+def test_parts_of_the_day_side_by_side_have_different_colours_and_a_name():
+    parts = ["night"] * 6 + ["breakfast"] * 5 + ["lunch"] * 3 + ["afternoon"] * 3
+    parts += ["dinner"] * 4 + ["evening"] * 3
+    frame = pd.DataFrame({"hour": range(24), "share": [1 / 24] * 24, "daypart": parts})
+    spec = figures.hour_profile(frame).to_dict()
+    bars, *names = (layer["data"]["name"] for layer in spec["layer"])
+    data = spec["datasets"]
+    shade = {row["hour"]: row["shade"] for row in data[bars]}
+    assert all(
+        (shade[hour] != shade[hour + 1]) == (parts[hour] != parts[hour + 1]) for hour in range(23)
+    )
+    assert {row["daypart"] for name in names for row in data[name]} == set(parts)
+
+
+def test_tracking_marks_where_the_model_stops_seeing():
+    frame = pd.DataFrame(
+        {
+            "week": ["2024-01-01", "2024-01-08"],
+            "expected": [4.0, 5.0],
+            "actual": [4, 6],
+            "held_out": [False, True],
+        }
+    )
+    assert len(figures.tracking(frame).to_dict()["layer"]) == 3
+    assert len(figures.tracking(frame.drop(columns="held_out")).to_dict()["layer"]) == 1

@@ -26,7 +26,17 @@ from report_samples import (
 )
 from workbench import text
 from workbench.errors import InputError
-from workbench.report import check_page, export_index, export_page, lineage, prose, tables
+from workbench.report import (
+    answer,
+    check_page,
+    export_index,
+    export_page,
+    key_figures,
+    lineage,
+    outputs,
+    prose,
+    tables,
+)
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +158,9 @@ def test_figure_has_two_pictures_a_text_and_a_caption(html):
     description = chart_spec("hour_profile")["description"]
     assert figure.count("data:image/svg+xml;base64,") == 2
     assert f'alt="{description}"' in figure
-    assert f"<figcaption>{description}</figcaption>" in figure
+    caption = chart_spec("hour_profile")["usermeta"]["caption"]
+    assert f"<figcaption>{caption}</figcaption>" in figure
+    assert "usermeta" not in figure
     assert '<p class="title">Share of purchases by hour of the day</p>' in figure
 
 
@@ -397,12 +409,47 @@ def run_folder(root):
     return root
 
 
+def test_index_shows_each_step_of_a_notebook_that_stands_twice(tmp_path):
+    for name in ("value-a", "value-b"):
+        write_notebook(sample(charts=()), tmp_path / name / "executed.ipynb")
+        write_manifest(manifest(), tmp_path / name)
+    steps = [
+        {"name": name, "notebook": "60_value_customers", "status": "done", "error": None}
+        for name in ("value-a", "value-b")
+    ]
+    write_manifest({"kind": "run", "run": "two", "run_id": "r1", "steps": steps}, tmp_path)
+    page = export_index(tmp_path).read_text(encoding="utf-8")
+    assert "2 of 2 steps done" in page
+    assert page.index("value-a") < page.index("value-b")
+
+
+@pytest.mark.parametrize(("status", "first"), [("done", True), ("failed", False)])
+def test_index_shows_a_report_that_ended_well_before_the_other_steps(tmp_path, status, first):
+    steps = []
+    for name, ended in (("60_value_customers", "done"), ("90_report", status)):
+        write_notebook(sample(charts=()), tmp_path / name / "executed.ipynb")
+        write_manifest(manifest(name, status=ended), tmp_path / name)
+        steps.append({"notebook": name, "status": ended, "error": None})
+    write_manifest({"kind": "run", "run": "two", "run_id": "r1", "steps": steps}, tmp_path)
+    page = export_index(tmp_path).read_text(encoding="utf-8")
+    assert (page.index("90_report") < page.index("60_value_customers")) is first
+
+
+def test_key_figures_of_an_answer_stand_below_its_sentences():
+    shown = answer("It holds.", figures=key_figures({"customers": "1,126"}))
+    first, second = outputs.shown(
+        [{"output_type": "execute_result", "data": shown._repr_mimebundle_()}]
+    )
+    assert "It holds." in first.html
+    assert second.cards[0].value == "1,126"
+
+
 def test_index_shows_each_question_its_answer_and_what_failed(tmp_path):
     index = export_index(run_folder(tmp_path))
     page = index.read_text(encoding="utf-8")
     assert index == tmp_path / "index.html"
     assert check_page(index) == []
-    assert "<h1>What did the run demo find?</h1>" in page
+    assert "<h1>What did the run “demo” find?</h1>" in page
     assert "1 of 3 steps done" in page
     assert page.index("Why?") < page.index("Which customers come back") < page.index("90 report")
     assert '<a href="60_value_customers/page.html">Which customers come back' in page

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -31,7 +34,7 @@ def toy_pages(monkeypatch):
     made = []
 
     def export_page(executed, page, *, manifest):
-        assert manifest["notebook"] == executed.parent.name
+        assert manifest["name"] == executed.parent.name
         made.append(page.parent.name)
         page.write_text("<p>page</p>")
 
@@ -127,6 +130,58 @@ def test_unknown_error_is_one_line_that_says_how_to_see_more(monkeypatch, capsys
     assert cli.run_command(["params", "x"]) == 143
 
 
+def test_no_arguments_show_the_help_and_a_full_disk_is_one_line(monkeypatch, capsys):
+    assert cli.run_command([]) == 0
+    assert "Commands:" in capsys.readouterr().out
+
+    def full(_name):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "runs/x/page.html")
+
+    monkeypatch.setattr("workbench.run.parameters.model_of", full)
+    assert cli.run_command(["params", "x"]) == 1
+    assert capsys.readouterr().err == (
+        "error: No space left on device at runs/x/page.html; "
+        "nothing is half-written, what was there is kept\n"
+    )
+
+
+SLOW_INGEST = """
+import sys, time
+from workbench.log import ingestion
+from workbench.run.cli import main
+def stop(*_arguments, **_named):
+    print("reading", flush=True)
+    time.sleep(30)
+ingestion._Quarantine = stop
+main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_signal_ends_an_ingestion_with_one_line_and_leaves_no_piece_of_it(project, number):
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW_INGEST, "ingest", "cdnow", *CDNOW],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "reading\n"
+    process.send_signal(number)
+    _, told = process.communicate(timeout=20)
+    assert process.returncode == 143
+    assert told == "error: interrupted\n"
+    assert [path.name for path in (project.root / "runs/log").iterdir()] == [".lock"]
+
+
+def test_ingest_says_where_to_see_the_rows_set_apart(project, capsys):
+    (project.root / "CDNOW_master.txt").write_text("id d n a\n1 19970101 1 5.00\n2 19970101 1 x\n")
+    assert cli.run_command(["ingest", ".", *CDNOW]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert "1 quarantined" in shown[0]
+    assert shown[1].endswith('wb.open_log("runs/log").quarantine()')
+
+
 def test_params_shows_type_default_rule_and_meaning(capsys):
     assert cli.run_command(["params", "notebooks/20_profile_customers.ipynb"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -181,7 +236,7 @@ def test_ingest_and_replay_print_exactly_one_json_object(project, capsys):
     assert cli.run_command(replay) == 64
     assert "p.yaml" in capsys.readouterr().err
     assert cli.run_command(["ingest", "lifetimes", *CDNOW]) == 0
-    assert "source rows = " in capsys.readouterr().out
+    assert " = 69,659 accepted + " in capsys.readouterr().out
 
 
 CDNOW = ["--mapping", "cdnow", "--out", "runs/log", "--parts", "2"]

@@ -6,6 +6,7 @@ import errno
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from toy_project import Project, cell, write
 from workbench.errors import LockedError, WorkbenchError
 from workbench.files import locked
 from workbench.run import execute, keys, manifest, progress
+from workbench.run.plan import plan_run
 
 INGEST = "10_ingest_log"
 PROFILE = "20_profile_customers"
@@ -174,7 +176,7 @@ def test_run_over_its_limit_ends_with_124_and_says_so(project):
 def test_stopped_run_ends_with_143_keeps_what_it_has_and_leaves_no_process(project, number):
     project.add(INGEST, "import os, time\nprint('pid', os.getpid())", MARK, "time.sleep(60)")
     with started(project) as process:
-        pid = wait_for_pid(project)
+        pid = wait_for_pid(project, process)
         process.send_signal(number)
         assert process.wait(20) == 143
     assert gone(pid)
@@ -189,7 +191,7 @@ def test_stopped_run_ends_with_143_keeps_what_it_has_and_leaves_no_process(proje
 def test_killed_runner_leaves_no_kernel_behind(project):
     project.add(INGEST, "import os, time", MARK, "time.sleep(60)")
     with started(project) as process:
-        pid = wait_for_pid(project)
+        pid = wait_for_pid(project, process)
         process.kill()
         process.wait(5)
         assert gone(pid)
@@ -234,6 +236,40 @@ def test_plain_papermill_gives_the_same_and_finds_a_misspelt_parameter(project, 
     ended = papermill("part: 3\n")
     assert ended.returncode == 1
     assert "10_ingest_log: part is not a parameter — did you mean 'parts'?" in ended.stderr
+
+
+def test_same_notebook_runs_twice_each_step_in_a_folder_of_its_own(project):
+    project.add(INGEST, "_ = record('parts', params.parts)", write("log", "x"))
+    second = {
+        "notebook": INGEST,
+        "name": "ingest-other",
+        "parameters": {"log": "runs/demo/other", "parts": 3},
+    }
+    result = execute.run(project.plan(INGEST, second))
+    assert result.exit_code == 0, result.text
+    assert [
+        (step["name"], step["notebook"], step["results"]) for step in result.manifest["steps"]
+    ] == [(INGEST, INGEST, {"parts": 8}), ("ingest-other", INGEST, {"parts": 3})]
+    told = project.manifest("ingest-other")
+    assert (told["name"], told["notebook"]) == ("ingest-other", INGEST)
+    assert told["executed"] == "runs/toy/ingest-other/executed.ipynb"
+    shutil.rmtree(project.root / "runs/demo/other")
+    again = execute.run(project.plan(INGEST, second))
+    statuses = {step["name"]: step["status"] for step in again.manifest["steps"]}
+    assert statuses == {INGEST: "up_to_date", "ingest-other": "done"}
+
+
+def test_run_of_one_step_keeps_what_the_run_before_said_of_the_others(project):
+    project.add(INGEST, write("log", "x"))
+    project.add(PROFILE, write("profile", "y"))
+    execute.run(project.plan(INGEST, PROFILE))
+    file = project.run_file(INGEST, PROFILE)
+    alone = execute.run(plan_run(file, root=project.root, only=PROFILE), force=True)
+    told = {step["name"]: step["status"] for step in alone.manifest["steps"]}
+    assert told == {INGEST: "done", PROFILE: "done"}
+    assert list(told) == [INGEST, PROFILE]
+    whole = execute.run(project.plan(PROFILE))
+    assert [step["name"] for step in whole.manifest["steps"]] == [PROFILE], "no longer in the file"
 
 
 def test_second_run_in_the_same_folder_is_refused(project):
@@ -307,16 +343,20 @@ def started(project):
         [*command, str(project.run_file(INGEST))],
         cwd=project.root,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
     )
 
 
-def wait_for_pid(project) -> int:
+def wait_for_pid(project, process: subprocess.Popen[bytes]) -> int:
+    """Wait until the notebook is in its cell, or say at once how its run ended before."""
     file = Path(project.root / "runs/demo/pid")
-    for _ in range(300):
+    for _ in range(600):
         if file.exists() and file.read_text():
             time.sleep(0.3)
             return int(file.read_text())
+        if process.poll() is not None:
+            told = process.communicate()[0].decode()
+            raise AssertionError(f"the run ended with {process.returncode} first: {told[-2000:]}")
         time.sleep(0.1)
     raise AssertionError("the notebook never came to its cell")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -63,6 +64,43 @@ def test_two_steps_that_write_the_same_place_are_refused(project):
     assert "write the same place" in text
 
 
+def test_same_notebook_stands_twice_under_names_of_its_own(project):
+    other = {"notebook": INGEST, "name": "ingest-other", "parameters": {"log": "runs/toy/other"}}
+    reads = {"notebook": PROFILE, "parameters": {"log": "runs/toy/other"}}
+    planned = project.plan(reads, INGEST, other)
+    assert [(step.name, step.notebook) for step in planned.steps] == [
+        (INGEST, INGEST),
+        ("ingest-other", INGEST),
+        (PROFILE, PROFILE),
+    ]
+    assert planned.steps[-1].needs == ("ingest-other",)
+    file = project.run_file(INGEST, other)
+    alone = plan.plan_run(file, root=project.root, only="ingest-other")
+    assert [step.name for step in alone.steps] == ["ingest-other"]
+
+
+@pytest.mark.parametrize(
+    ("second", "words"),
+    [
+        ({"notebook": INGEST}, "two steps are called 10_ingest_log; give each step a name"),
+        ({"notebook": PROFILE, "name": INGEST}, "two steps are called 10_ingest_log"),
+        ({"notebook": INGEST, "name": "again"}, "again.log write the same place"),
+        ({"notebook": INGEST, "name": "../again"}, "name was '../again'"),
+        ({"notebook": INGEST, "name": ".again"}, "name was '.again'"),
+        (
+            {"notebook": INGEST, "name": "b", "parameters": {"log": "runs/toy/b/log"}},
+            "b.log writes runs/toy/b/log, where the run keeps its step b; choose another folder",
+        ),
+        (
+            {"notebook": INGEST, "name": "b", "parameters": {"log": "runs/toy"}},
+            "b.log writes runs/toy, where the run keeps its step 10_ingest_log",
+        ),
+    ],
+)
+def test_steps_that_share_a_name_or_a_folder_are_refused(project, second, words):
+    assert words in refused(project, ParameterError, INGEST, second)
+
+
 def test_misspelt_parameter_names_file_key_and_nearest_name(project):
     (project.root / "params/p.yaml").write_text("bimms: 5\n")
     text = refused(project, ParameterError, {"notebook": PROFILE, "parameters": "params/p.yaml"})
@@ -75,11 +113,14 @@ def test_misspelt_parameter_names_file_key_and_nearest_name(project):
         ("bins: 5\nbins: 6\n", "duplicate key 'bins'"),
         ("bins: no\n", "YAML reads no, yes, on and off as true or false"),
         ("bins: 1e3\n", "YAML reads 1e3 as text"),
+        ("as_of: yesterday\n", "as_of was 'yesterday', must be an instant such as '2017-10-01'"),
         ("bins: 1\n", "bins was 1, must be greater than or equal to 2"),
         ("as_of: 2026-02-30\nbins: [1]\n", "bins was"),
         ("profile: /tmp/elsewhere\n", "must be a path inside the project"),
         ("profile: ../elsewhere\n", "must be a path inside the project"),
         ("profile: ''\n", "profile was ''"),
+        ("profile: notebooks/profile\n", "must not lie in notebooks, the project's own files"),
+        ("profile: .git\n", "must not lie in .git, the project's own files; write under runs"),
         ("- a\n", "must hold names and values"),
         ("a: !!python/object/apply:os.system [ls]\n", "not readable as YAML"),
     ],
@@ -88,6 +129,50 @@ def test_bad_parameter_file_is_refused_before_anything_runs(project, content, wo
     (project.root / "params/p.yaml").write_text(content)
     step = {"notebook": PROFILE, "parameters": "params/p.yaml"}
     assert words in refused(project, ParameterError, INGEST, step)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "words"),
+    [
+        (
+            "programmes/welcome_back.yaml",
+            "trigger:",
+            "triger:",
+            "30_replay_log: params/programmes/welcome_back.yaml: trigger is missing; triger is not",
+        ),
+        (
+            "segments/grocery.yaml",
+            "r_score >= 4",
+            "rr_score >= 4",
+            "20_profile_customers: condition",
+        ),
+    ],
+)
+def test_file_that_a_parameter_names_is_read_before_anything_runs(project, file, old, new, words):
+    path = project.root / "params" / file
+    path.write_text(path.read_text().replace(old, new, 1))
+    steps = [INGEST, PROFILE, "30_replay_log"]
+    assert words in refused(project, ParameterError, *steps)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "words"),
+    [
+        (ParameterError, {"mapping": "cdnov"}, "10_ingest_log: mapping was 'cdnov', must be one"),
+        (InputError, {"mapping": "params/m.yaml"}, "mapping params/m.yaml does not exist"),
+        (InputError, {"source": "complete_jurney"}, "did you mean 'complete_journey'?"),
+    ],
+)
+def test_misspelt_mapping_and_source_are_refused_before_anything_runs(project, kind, values, words):
+    step = {"notebook": INGEST, "parameters": values}
+    assert words in refused(project, kind, step)
+
+
+def test_source_that_another_step_writes_need_not_be_there_yet(project):
+    source = {"notebook": INGEST, "name": "b", "parameters": {"source": "runs/demo/log/raw"}}
+    source["parameters"]["log"] = "runs/demo/other"
+    planned = project.plan(source, INGEST)
+    assert [step.name for step in planned.steps] == [INGEST, "b"]
 
 
 def test_all_bad_steps_are_named_at_once(project):
@@ -124,9 +209,17 @@ def test_run_file_with_unknown_keys_limits_and_notebooks_is_refused(project):
     assert "worker is not a parameter — did you mean 'workers'?" in refused(
         project, ParameterError, INGEST, worker=3
     )
+    listed = {"notebook": INGEST, "parameters": ["a"]}
+    assert (
+        "steps.0.parameters was ('a',), must be a parameter file, or names and values"
+        in refused(project, ParameterError, listed)
+    )
+    nested = {"notebook": INGEST, "parameters": {"log": {"a": 1}}}
+    assert "has log, which must be a number, a text, true or false" in refused(
+        project, ParameterError, nested
+    )
     assert "workers was 0" in refused(project, ParameterError, INGEST, workers=0)
     assert "did you mean '10_ingest_log'?" in refused(project, ParameterError, "10_ingest_logs")
-    assert "named twice" in refused(project, ParameterError, INGEST, INGEST)
     assert "notebook was" in refused(project, ParameterError, "../10_ingest_log")
 
 
@@ -138,6 +231,20 @@ def test_folder_that_cannot_be_made_and_full_disk_are_refused(project, monkeypat
     usage = shutil.disk_usage(project.root)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=5_000_000))
     assert "5 MB free on its disk" in refused(project, InputError, INGEST)
+
+
+@pytest.mark.parametrize("name", ["demo", "cdnow"])
+def test_shipped_run_files_plan_and_stay_under_their_own_folder(name):
+    root = Path(__file__).resolve().parents[1]
+    planned = plan.plan_run(root / f"params/runs/{name}.yaml", root=root)
+    assert planned.name == name
+    assert planned.steps[0].notebook == INGEST
+    assert all(
+        path.is_relative_to(root / "runs" / name)
+        for step in planned.steps
+        for path in step.outputs.values()
+    )
+    assert {"20_profile_customers", "60_value_customers"} <= {s.notebook for s in planned.steps}
 
 
 def test_only_needs_its_inputs_to_exist(project):

@@ -21,6 +21,8 @@ FORMATS = [
     text.count,
     text.number,
     text.money,
+    text.whole_money,
+    text.amount,
     text.share,
     text.change,
     text.p_value,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 from workbench.run import parameters, plan
 
+REPOSITORY = Path(__file__).resolve().parents[1]
 SETUP = (
     "from pathlib import Path\n"
     "from workbench.run import parameters\n"
@@ -70,8 +72,8 @@ class Project:
         self.root = root
         for folder in ("notebooks", "params/runs", "params/segments", "params/programmes/grocery"):
             (root / folder).mkdir(parents=True)
-        (root / "params/segments/grocery.yaml").write_text("segments: []\n")
-        (root / "params/programmes/grocery/welcome_back.yaml").write_text("name: x\n")
+        for name in ("segments/grocery.yaml", "programmes/grocery/welcome_back.yaml"):
+            shutil.copy(REPOSITORY / "params" / name, root / "params" / name)
 
     def add(self, name: str, *bodies: str | dict) -> None:
         path = self.root / "notebooks" / f"{name}.ipynb"

@@ -21,7 +21,12 @@ def whole_file(path: Path) -> Iterator[Path]:
 
     A reader sees the old file or the new one, never a part; on an error (a full disk, an
     interruption) the old file stays and the temporary one is removed.
+
+    Raises:
+        InputError: The path is a folder.
     """
+    if path.is_dir():
+        raise InputError(f"{path} is a folder, must be a file")
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     os.close(handle)

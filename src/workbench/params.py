@@ -18,8 +18,8 @@ from pydantic_core import ErrorDetails
 
 from workbench.errors import ParameterError, did_you_mean, problem, shown
 
+_SUBJECT = re.compile(r"^(Tuple|List|Dictionary|String|Value) should ")
 _EXPONENT = re.compile(r"(?P<whole>[+-]?[0-9]+(\.[0-9]*)?)[eE](?P<sign>[+-]?)(?P<power>[0-9]+)")
-_COLLECTION = re.compile(r"^(Dictionary|Tuple|String) should have ")
 
 
 class Parameters(BaseModel):
@@ -50,7 +50,7 @@ class Parameters(BaseModel):
         try:
             return cls.model_validate(_lists_as_tuples(dict(values)))
         except ValidationError as error:
-            lines = [_line(cls, detail) for detail in error.errors()]
+            lines = [_line(cls, detail) for detail in _first_causes(error.errors())]
             raise ParameterError(f"{source}: {'; '.join(lines)}") from None
 
     @classmethod
@@ -170,6 +170,16 @@ def _lists_as_tuples(value: Any) -> Any:
     return value
 
 
+def _first_causes(details: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Leave out the errors of a list or a mapping that only follow from errors inside it."""
+    places = [detail["loc"] for detail in details]
+    return [
+        detail
+        for detail, place in zip(details, places, strict=True)
+        if not any(len(other) > len(place) and other[: len(place)] == place for other in places)
+    ]
+
+
 def _line(model: type[BaseModel], detail: ErrorDetails) -> str:
     """Say one validation error as name, value and rule."""
     location = ".".join(str(part) for part in detail["loc"]) or "the file"
@@ -180,7 +190,8 @@ def _line(model: type[BaseModel], detail: ErrorDetails) -> str:
         case "missing":
             return f"{location} is missing"
     rule = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    rule = _COLLECTION.sub("must have ", rule).replace(" after validation", "")
+    rule = _SUBJECT.sub("must ", rule).replace(" after validation", "")
+    rule = rule.replace("a valid tuple", "a list").replace("a valid dictionary", "names and values")
     rule = rule if rule.startswith(("must", "has", "is ")) else f"must be {rule}"
     return problem(location, detail["input"], rule + _yaml_trap(detail["input"]))
 

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import TYPE_CHECKING, TypeGuard
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import TYPE_CHECKING, Protocol, TypeGuard
 
 from workbench.errors import ParameterError, problem
+from workbench.zones import zone_named
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +26,8 @@ NOT_ENOUGH_DATA = "not enough data"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CENTS = 100
+_WHOLE_FROM = 100
+_MILLION = 1_000_000
 _SMALLEST_P_VALUE = 0.001
 _MINUTE_S = 60
 _HOUR_S = 3600
@@ -33,7 +35,17 @@ _BYTES_STEP = 1000
 _SIGNIFICANT_DIGITS = 4
 _MOST_DIGITS = 8
 _SHARES = re.compile(r"(^|_)(share|rate|probability)(_|$)")
-_NAMED_COLUMNS = ("programme", "segment", "stage", "reason", "outcome", "daypart", "type")
+_NAMED_COLUMNS = (
+    "programme", "segment", "stage", "reason", "outcome", "daypart", "type", "source", "offer",
+)  # fmt: skip
+_CAPITALS = {"clv": "CLV", "rfm": "RFM"}
+_HEADINGS = {
+    "committed_cents": "committed cost",
+    "clv_cents": "mean CLV",
+    "delivered": "offers",
+    "persons": "customers",
+    "ghosts": "ghosts (held out)",
+}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,7 +56,8 @@ class Result:
 
     Attributes:
         table: The figures, one row a thing that was counted or estimated.
-        text: One or more full sentences with the figures that matter.
+        text: One or more full sentences, the finding first, then what it does not say.
+        headline: The finding as the title of a figure, without a full stop; empty for none.
 
     >>> import pandas as pd
     >>> Result(table=pd.DataFrame({"rows": [3]}), text="3 rows were read.").text
@@ -53,13 +66,27 @@ class Result:
 
     table: pd.DataFrame
     text: str
+    headline: str = ""
 
     def __str__(self) -> str:
         return self.text
 
+    @property
+    def lead(self) -> str:
+        """The first sentence of the text: the finding."""
+        return split_lead(self.text)[0]
+
     def _repr_markdown_(self) -> str:
         """Give JupyterLab the sentence, with nothing in it read as markup."""
         return inert(self.text)
+
+
+class Told(Protocol):
+    """Anything that says in full sentences what it holds: a result, or the report of an ingestion."""
+
+    @property
+    def text(self) -> str:
+        """The sentences."""
 
 
 def count(n: float | None) -> str:
@@ -95,6 +122,33 @@ def money(cents: float | None, currency: str = "$") -> str:
     whole = int(Decimal(str(cents)).to_integral_value(ROUND_HALF_EVEN))
     units, rest = divmod(abs(whole), _CENTS)
     return f"{'−' if whole < 0 else ''}{currency}{units:,}.{rest:02d}"
+
+
+def amount(cents: float | None, currency: str = "$") -> str:
+    """Return money as a sentence says it: whole units from 100 units up, millions as such.
+
+    >>> amount(108_599_566), amount(273_800), amount(4_381), amount(-123_456), amount(None)
+    ('$1.09 million', '$2,738', '$43.81', '−$1,235', '–')
+    """
+    if not _present(cents):
+        return MISSING
+    units = abs(cents) / _CENTS
+    sign = "−" if cents < 0 else ""
+    if units >= _MILLION:
+        return f"{sign}{currency}{units / _MILLION:,.2f} million"
+    return whole_money(cents, currency) if units >= _WHOLE_FROM else money(cents, currency)
+
+
+def whole_money(cents: float | None, currency: str = "$") -> str:
+    """Return money in whole units of the currency, rounded half to even.
+
+    >>> whole_money(434_565_754), whole_money(-49), whole_money(None)
+    ('$4,345,658', '$0', '–')
+    """
+    if not _present(cents):
+        return MISSING
+    units = int((Decimal(str(cents)) / _CENTS).to_integral_value(ROUND_HALF_EVEN))
+    return f"{'−' if units < 0 else ''}{currency}{abs(units):,}"
 
 
 def share(x: float | None, digits: int = 1) -> str:
@@ -269,17 +323,33 @@ def sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else ""
 
 
+def split_lead(text: str) -> tuple[str, str]:
+    """Return the first sentence of a text, and the rest.
+
+    >>> split_lead("It costs $1.09 million. This is margin.")
+    ('It costs $1.09 million.', 'This is margin.')
+    >>> split_lead("One sentence.")
+    ('One sentence.', '')
+    """
+    first, *rest = re.split(r"(?<=[.!?])\s+(?=[A-Z0-9“])", text.strip(), maxsplit=1)
+    return first, rest[0] if rest else ""
+
+
 def heading(column: str) -> str:
     """Return the name of a column for a reader: units that the values show are dropped.
 
     >>> heading("committed_cents"), heading("share_of_spend"), heading("mean_recency_days")
-    ('committed', 'share of spend', 'mean recency (days)')
+    ('committed cost', 'share of spend', 'mean recency (days)')
+    >>> heading("mean_clv_cents")
+    'mean CLV'
     """
+    if column in _HEADINGS:
+        return _HEADINGS[column]
     name = column.removesuffix("_cents")
     for unit in ("days", "weeks", "us"):
         if name.endswith(f"_{unit}"):
             name = f"{name.removesuffix(f'_{unit}')} ({unit})"
-    return words(name)
+    return " ".join(_CAPITALS.get(word, word) for word in words(name).split(" "))
 
 
 def cell(column: str, value: object, currency: str = "$") -> str:
@@ -304,10 +374,19 @@ def cell(column: str, value: object, currency: str = "$") -> str:
     return _number_cell(column, float(value), currency)
 
 
+def is_share(column: str) -> bool:
+    """Say whether a column holds shares of 1, by its name.
+
+    >>> is_share("share_reached"), is_share("redemption_rate"), is_share("customers")
+    (True, True, False)
+    """
+    return _SHARES.search(column) is not None
+
+
 def _number_cell(column: str, value: float, currency: str) -> str:
     if column.endswith("_cents"):
         return money(value, currency)
-    if _SHARES.search(column):
+    if is_share(column):
         return share(value)
     if value.is_integer():
         return count(value)
@@ -322,6 +401,15 @@ def words(name: object) -> str:
     'cap reached'
     """
     return str(name).replace("_", " ")
+
+
+def named(name: object) -> str:
+    """Return a name that somebody gave, in quotation marks, so that any name reads as one.
+
+    >>> named("worth_winning_back")
+    '“worth winning back”'
+    """
+    return f"“{words(name)}”"
 
 
 def inert(text: str) -> str:
@@ -352,12 +440,7 @@ def _signed(text: str) -> str:
 
 def _in_zone(ts: datetime | date | int, zone: str) -> datetime:
     """Return an instant as a local time of the zone."""
-    try:
-        local = ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ParameterError(
-            problem("zone", zone, "must be an IANA time zone such as 'America/New_York'")
-        ) from None
+    local = zone_named(zone)
     if isinstance(ts, datetime):
         if ts.tzinfo is None:
             raise ParameterError(problem("ts", ts.isoformat(), "must be an instant with a zone"))

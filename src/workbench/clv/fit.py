@@ -13,6 +13,7 @@ import pandas as pd
 import polars as pl
 
 from workbench import text
+from workbench.arguments import checked
 from workbench.clv import bg_nbd, gamma_gamma
 from workbench.clv.bg_nbd import BgNbd
 from workbench.clv.gamma_gamma import GammaGamma
@@ -142,6 +143,7 @@ class ClvFit(text.Result):
             horizon_days=horizon_days,
             discount_annual=discount_annual,
             margin_share=margin_share,
+            until=self.summary.until,
         )
 
     @property
@@ -158,6 +160,7 @@ class ClvFit(text.Result):
         return [self.parameters[name] for name in names]
 
 
+@checked
 def fit_clv(
     summary: RfmSummary,
     *,
@@ -173,9 +176,17 @@ def fit_clv(
         spend: ``gamma_gamma``, or None for purchases alone.
         limits: Limits of the gate.
 
+    Returns:
+        Parameters, their standard errors, a gate that says whether to trust them, and expectations
+        for each customer.
+
     Raises:
         InputError: There are too few repeat customers to fit anything, or no amounts for spend.
         ParameterError: A model is not known.
+
+    >>> fit = fit_clv(summary)
+    >>> {name: round(value, 3) for name, value in fit.parameters.items() if name in ("r", "alpha")}
+    {'r': 0.243, 'alpha': 4.414}
     """
     if purchases != "bg_nbd":
         raise ParameterError(problem("purchases", purchases, "must be 'bg_nbd'"))

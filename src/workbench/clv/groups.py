@@ -8,9 +8,9 @@ import pandas as pd
 import polars as pl
 
 from workbench import text
-from workbench.errors import InputError, ParameterError, did_you_mean, problem
-
-UNKNOWN_GROUP = "not known"
+from workbench.arguments import checked
+from workbench.errors import InputError
+from workbench.frames import UNKNOWN_GROUP, Frame, as_polars, groups_of, need_columns
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -25,9 +25,8 @@ class GroupValue(text.Result):
     """
 
 
-def value_by(
-    value: pd.DataFrame | pl.DataFrame, customers: pd.DataFrame, column: str
-) -> GroupValue:
+@checked
+def value_by(value: Frame, customers: Frame, column: str) -> GroupValue:
     """Return the value of customers by group.
 
     Args:
@@ -37,50 +36,63 @@ def value_by(
             is in the group "not known".
         column: The group.
 
+    Returns:
+        Customers and their value by group.
+
     Raises:
-        ParameterError: A column is missing.
-        InputError: There is no value, or a customer has two rows.
+        ParameterError: ``value`` or ``customers`` is no frame, or has not the named column.
+        InputError: There is no value or no customer, or a customer has two rows.
 
     >>> value = pd.DataFrame({"customer": ["ann", "bob"], "clv_cents": [300.0, 100.0]})
     >>> people = pd.DataFrame({"person_id": ["ann", "bob"], "segment": ["loyal", "new"]})
     >>> value_by(value, people, "segment").text
-    'Loyal hold 75.0% of the value with 50.0% of the customers.'
+    'Segment “loyal” holds 75.0% of the value with 50.0% of the customers.'
     """
-    for name in ("person_id", column):
-        if name not in customers.columns:
-            hint = did_you_mean(name, customers.columns)
-            raise ParameterError(
-                problem("column", name, "must be one of the customers'", hint=hint)
-            )
-    values = value if isinstance(value, pl.DataFrame) else pl.from_pandas(value)
+    groups = groups_of(customers, column)
+    values = as_polars(value, "value")
+    need_columns(values.columns, ("customer", "clv_cents"), "value")
     if values.is_empty():
         raise InputError(f"{text.NOT_ENOUGH_DATA}: no customer has a value")
-    groups = pl.from_pandas(customers[["person_id", column]]).cast(pl.String)
-    if groups["person_id"].is_duplicated().any():
-        raise InputError("customers must have one row each; some person_id occurs twice")
     total = float(values["clv_cents"].sum())
     table = (
         values.with_columns(pl.col("customer").cast(pl.String))
         .join(groups, left_on="customer", right_on="person_id", how="left")
-        .with_columns(pl.col(column).fill_null(UNKNOWN_GROUP))
-        .group_by(column)
+        .group_by(pl.col("group").fill_null(UNKNOWN_GROUP))
         .agg(
             customers=pl.len().cast(pl.Int64),
             clv_cents=pl.col("clv_cents").mean(),
             share=pl.len() / values.height,
             share_of_value=pl.col("clv_cents").sum() / total if total else pl.lit(None, pl.Float64),
         )
-        .sort("clv_cents", column, descending=[True, False])
+        .sort("clv_cents", "group", descending=[True, False])
+        .rename({"group": column})
         .to_pandas()
     )
-    return GroupValue(table=table, text=_sentence(table, column))
-
-
-def _sentence(table: pd.DataFrame, column: str) -> str:
-    if table["share_of_value"].isna().all():
-        return text.sentence(f"{text.NOT_ENOUGH_DATA}: the customers have no value in all")
-    top = table.sort_values("share_of_value", kind="stable").iloc[-1]
-    return text.sentence(
-        f"{text.words(top[column])} hold {text.share(top['share_of_value'])} of the value with "
-        f"{text.share(top['share'])} of the customers"
+    without = groups.join(
+        values.select(person_id=pl.col("customer").cast(pl.String)), on="person_id", how="anti"
+    ).height
+    return GroupValue(
+        table=table, text=_sentence(table, column, without), headline=_finding(table, column)
     )
+
+
+def _finding(table: pd.DataFrame, column: str) -> str:
+    """Say which group holds most of the value, as the title of a figure; empty without a value."""
+    if table["share_of_value"].isna().all():
+        return ""
+    top = table.sort_values("share_of_value", kind="stable").iloc[-1]
+    return (
+        f"{text.words(column).capitalize()} {text.named(top[column])} holds "
+        f"{text.share(top['share_of_value'])} of the value with {text.share(top['share'])} "
+        "of the customers"
+    )
+
+
+def _sentence(table: pd.DataFrame, column: str, without: int) -> str:
+    said = _finding(table, column) or f"{text.NOT_ENOUGH_DATA}: the customers have no value in all"
+    if without:
+        said += (
+            f"; {text.plural(without, 'customer')} of whom the model has seen no purchase "
+            f"{'is' if without == 1 else 'are'} not valued"
+        )
+    return text.sentence(said)

@@ -12,6 +12,7 @@ import pandas as pd
 import polars as pl
 
 from workbench import text
+from workbench.arguments import checked
 from workbench.clv import bg_nbd
 from workbench.clv.fit import ClvFit
 from workbench.clv.gates import Check, Gate, GateLimits, gate
@@ -21,6 +22,7 @@ from workbench.errors import InputError, ParameterError, problem
 Floats = npt.NDArray[np.float64]
 
 _GROUPS = 8
+_FEWEST_COMPARED = 2
 _DAYS_PER_WEEK = 7
 
 
@@ -59,6 +61,7 @@ class Tracking(text.Result):
     ratio: float
 
 
+@checked
 def holdout_check(
     fit: ClvFit, summary: RfmSummary | None = None, *, limits: GateLimits | None = None
 ) -> HoldoutCheck:
@@ -69,8 +72,15 @@ def holdout_check(
         summary: A summary with a holdout; default the one that was fitted.
         limits: ``max_holdout_error`` is used.
 
+    Returns:
+        Both sums, their ratio, and whether it is near enough to 1.
+
     Raises:
         InputError: The summary has no holdout, or nobody bought in it.
+
+    >>> check = holdout_check(fit)
+    >>> check.actual, round(check.ratio, 2)
+    (1882, 0.88)
     """
     summary, limits = summary or fit.summary, limits or GateLimits()
     if summary.holdout_days is None:
@@ -105,10 +115,11 @@ def holdout_check(
         ],
         "holdout",
     )
+    by_frequency = _by_frequency(frame)
+    error_said = f"the model expected {text.count(expected)} ({text.change(ratio - 1)})"
     said = (
-        f"in the {text.days(summary.holdout_days)} held out {text.plural(frame.height, 'customer')}"
-        f" bought on {text.count(actual)} days; the model expected {text.count(expected)} "
-        f"({text.change(ratio - 1)})"
+        f"in the {text.days(summary.holdout_days)} that the model had not seen, "
+        f"{text.plural(frame.height, 'customer')} bought on {text.count(actual)} days; {error_said}"
     )
     return HoldoutCheck(
         expected=expected,
@@ -116,11 +127,42 @@ def holdout_check(
         ratio=ratio,
         correlation=_correlation(frame["expected"], frame["frequency_holdout"]),
         gate=passed,
-        table=_by_frequency(frame),
-        text=f"{text.sentence(said)} {passed.text}",
+        table=by_frequency,
+        text=" ".join([text.sentence(said), _verdict(passed, error), _worst(by_frequency)]).strip(),
+        headline=f"In the days held out the model expected {_more(ratio)} purchases than were made",
     )
 
 
+def _verdict(passed: Gate, error: float) -> str:
+    """Say whether the total may be believed; when not, with the value and the limit."""
+    if not passed.passed:
+        return passed.text
+    return text.sentence(f"the total is within the {text.share(error, 0)} that the check allows")
+
+
+def _more(ratio: float) -> str:
+    """Return how much more or fewer, as a title says it.
+
+    >>> _more(1.0089), _more(0.97)
+    ('0.9% more', '3.0% fewer')
+    """
+    return f"{text.share(abs(ratio - 1))} {'more' if ratio >= 1 else 'fewer'}"
+
+
+def _worst(by_frequency: pd.DataFrame) -> str:
+    """Say where the model is farthest off: a total can hide what its groups do."""
+    off = (by_frequency["ratio"] - 1).abs()
+    if len(by_frequency) < _FEWEST_COMPARED or off.isna().all():
+        return ""
+    worst = by_frequency.iloc[int(np.nanargmax(off.to_numpy()))]
+    return text.sentence(
+        f"farthest off are the {text.plural(worst['customers'], 'customer')} with "
+        f"{worst['repeat_purchases']} repeat purchases before: {text.number(worst['expected'])} each "
+        f"expected, {text.number(worst['actual'])} made"
+    )
+
+
+@checked
 def tracking(
     fit: ClvFit, summary: RfmSummary | None = None, *, weeks: int | None = None
 ) -> Tracking:
@@ -135,9 +177,15 @@ def tracking(
         summary: The summary made from purchases; default the one that was fitted.
         weeks: How many; default every whole week in the observation and the holdout.
 
+    Returns:
+        A row for each week, and the ratio of the sums.
+
     Raises:
         InputError: The summary came as a frame and has no days.
         ParameterError: There are not so many whole weeks of data.
+
+    >>> len(tracking(fit).table)
+    78
     """
     summary = summary or fit.summary
     if summary.until is None:
@@ -183,7 +231,12 @@ def tracking(
         f"{text.count(float(actual[-1]))} days; the model expected {text.count(float(expected[-1]))} "
         f"({text.change(ratio - 1)})"
     )
-    return Tracking(table=table, ratio=ratio, text=text.sentence(said))
+    return Tracking(
+        table=table,
+        ratio=ratio,
+        text=text.sentence(said),
+        headline=f"Over all weeks the model expected {_more(ratio)} purchases than were made",
+    )
 
 
 def expected_cumulative(
@@ -232,7 +285,7 @@ def _by_frequency(frame: pl.DataFrame) -> pd.DataFrame:
         .to_dict(as_series=False)
     )
     labels = [
-        str(starts[k]) if starts[k] == ends[k] else f"{starts[k]} to {ends[k]}"
+        str(starts[k]) if starts[k] == ends[k] else f"{starts[k]}–{ends[k]}"
         for k in rows.pop("group")
     ]
     return pd.DataFrame({"repeat_purchases": labels, **rows})

@@ -7,19 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date as Date  # noqa: N812 - `date` is a public argument here
-from typing import TYPE_CHECKING, cast
-from zoneinfo import ZoneInfo
+from typing import cast
 
 import pandas as pd
 import polars as pl
 
 from workbench import text
-from workbench.errors import InputError, ParameterError, did_you_mean, problem, shown
-
-if TYPE_CHECKING:
-    from workbench.log import Log
-
-Frame = pd.DataFrame | pl.DataFrame | pl.LazyFrame
+from workbench.errors import InputError, ParameterError, problem, shown
+from workbench.frames import Frame, as_polars, need_columns
+from workbench.log import Log
+from workbench.zones import local_day, zone_named
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -85,7 +82,7 @@ def _from_log(log: Log, zone: str | None) -> Purchases:
         log.scan(types=["purchase"])
         .select(
             pl.col("person"),
-            day=_local_day(pl.col("ts"), local),
+            day=local_day(pl.col("ts"), local),
             cents=pl.col("amount_cents").cast(pl.Float64),
         )
         .collect()
@@ -103,7 +100,7 @@ def _from_log(log: Log, zone: str | None) -> Purchases:
     )
     merged = _merged(checked, has_amounts=without == 0)
     end = log.last_ts
-    last_day = merged.last_day if end is None else end.astimezone(ZoneInfo(local)).date()
+    last_day = merged.last_day if end is None else end.astimezone(zone_named(local)).date()
     return replace(merged, last_day=last_day)
 
 
@@ -125,23 +122,9 @@ def _columns(frame: Frame, names: list[str]) -> pl.DataFrame:
         if isinstance(frame, pl.LazyFrame)
         else [str(name) for name in frame.columns]
     )
-    for name in names:
-        if name not in there:
-            raise InputError(f"the frame has no column {name!r}{did_you_mean(name, there)}")
-    if isinstance(frame, pl.LazyFrame):
-        return frame.select(names).collect()
-    if isinstance(frame, pl.DataFrame):
-        return frame.select(names)
-    return pl.DataFrame({name: _from_pandas(frame[name]) for name in names})
-
-
-def _from_pandas(column: pd.Series) -> pl.Series:
-    """Return a pandas column as a Polars one; a mixed column is an error that names it."""
-    try:
-        return pl.Series(pl.from_pandas(column))
-    except Exception as error:  # noqa: BLE001 - pyarrow and Polars raise many kinds for a mixed column
-        first = str(error).splitlines()[0]
-        raise InputError(f"column {column.name!r} cannot be read as one type: {first}") from None
+    need_columns(there, names)
+    wanted = frame[names] if isinstance(frame, pd.DataFrame) else frame.select(names)
+    return as_polars(wanted)
 
 
 def _ids(column: pl.Series, name: str) -> pl.Series:
@@ -158,7 +141,7 @@ def _days(column: pl.Series, name: str, zone: str | None) -> pl.Series:
     """Return the local day of a column of dates, instants or ISO text."""
     _refuse(column, column.is_null(), f"date ({name}) is missing")
     if isinstance(column.dtype, pl.Datetime) and column.dtype.time_zone is not None:
-        return pl.select(_local_day(pl.lit(column), zone or column.dtype.time_zone)).to_series()
+        return pl.select(local_day(pl.lit(column), zone or column.dtype.time_zone)).to_series()
     if zone is not None:
         rule = f"must not be given: {name} has no time zone, its days are taken as they are"
         raise ParameterError(problem("zone", zone, rule))
@@ -179,10 +162,6 @@ def _amounts(column: pl.Series, name: str, cents_per_unit: float) -> pl.Series:
     _refuse(column, ~cents.is_finite().fill_null(value=False), f"amount ({name}) is not finite")
     _refuse(column, cents < 0, f"amount ({name}) is negative (a refund is not a purchase)")
     return cents * cents_per_unit
-
-
-def _local_day(instant: pl.Expr, zone: str) -> pl.Expr:
-    return instant.dt.convert_time_zone(zone).dt.date()
 
 
 def _refuse(column: pl.Series, bad: pl.Series, what: str) -> None:

@@ -12,20 +12,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date as Date  # noqa: N812 - `date` is a public argument here
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import pandas as pd
 import polars as pl
 
 from workbench import text
+from workbench.arguments import checked
 from workbench.clv.purchases import Purchases, daily_purchases
 from workbench.errors import InputError, ParameterError, did_you_mean, problem
-
-if TYPE_CHECKING:
-    from workbench.log import Log
+from workbench.frames import Frame, as_polars, need_columns
+from workbench.log import Log
 
 Unit = Literal["day", "week"]
-Frame = pd.DataFrame | pl.DataFrame | pl.LazyFrame
 
 DAYS_PER_UNIT: dict[Unit, int] = {"day": 1, "week": 7}
 
@@ -65,6 +64,7 @@ class RfmSummary(text.Result):
         return pd.DataFrame(self.frame.to_dict(as_series=False)).set_index("customer")
 
 
+@checked
 def rfm_summary(
     transactions: Frame | Log,
     *,
@@ -140,6 +140,7 @@ def rfm_summary(
     )
 
 
+@checked
 def as_summary(
     frame: Frame, *, unit: Unit, customer: str = "customer", cents_per_unit: float = 1.0
 ) -> RfmSummary:
@@ -160,17 +161,16 @@ def as_summary(
     [38.86]
     """
     _check_arguments(unit, None, cents_per_unit)
-    if isinstance(frame, pl.LazyFrame):
-        columns = frame.collect_schema().names()
-        given = frame.collect()
-    else:
-        columns = [str(name) for name in frame.columns]
-        given = frame if isinstance(frame, pl.DataFrame) else pl.DataFrame(frame.to_dict("list"))
-    for name in (customer, "frequency", "recency", "T"):
-        if name not in columns:
-            raise InputError(f"the summary has no column {name!r}{did_you_mean(name, columns)}")
+    given = as_polars(frame, "summary")
+    need_columns(given.columns, (customer, "frequency", "recency", "T"), "summary")
+    for name in ("frequency", "recency", "T", "monetary_value"):
+        if name in given.columns and not given[name].dtype.is_numeric():
+            rule = "must be a number"
+            raise InputError(problem(f"the type of {name}", str(given[name].dtype), rule))
+    if (given["frequency"].cast(pl.Float64) % 1 != 0).any():
+        raise InputError("frequency must be a whole number; some row has a part of one")
     value: pl.Expr = pl.lit(None)
-    if "monetary_value" in columns:
+    if "monetary_value" in given.columns:
         value = pl.when(pl.col("frequency") > 0).then(
             pl.col("monetary_value").cast(pl.Float64) * cents_per_unit
         )
@@ -339,20 +339,22 @@ def _summary(
         until=until,
         holdout_days=holdout_days,
         repeats=repeats,
-        table=_by_frequency(frame),
+        table=_by_frequency(frame, unit),
         text=" ".join(text.sentence(part) for part in parts + apart),
     )
 
 
-def _by_frequency(frame: pl.DataFrame) -> pd.DataFrame:
+def _by_frequency(frame: pl.DataFrame, unit: Unit) -> pd.DataFrame:
     """Return counts and means by frequency, the last group open."""
     top = _SHOWN_FREQUENCIES
     rows = (
         frame.group_by(group=pl.col("frequency").clip(upper_bound=top))
         .agg(
             customers=pl.len(),
-            mean_recency=_mean("recency"),
-            mean_T=_mean("T"),
+            **{
+                f"mean_recency_{unit}s": _mean("recency"),
+                f"mean_T_{unit}s": _mean("T"),
+            },
             mean_value_cents=_mean("monetary_cents"),
         )
         .sort("group")

@@ -6,6 +6,7 @@ Owns the sum over time; the expectations come from the fit.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Protocol
 
 import numpy as np
@@ -52,12 +53,18 @@ class CustomerValue(text.Result):
 
 
 def customer_value(
-    fit: Valued, *, horizon_days: int, discount_annual: float, margin_share: float
+    fit: Valued,
+    *,
+    horizon_days: int,
+    discount_annual: float,
+    margin_share: float,
+    until: date | None = None,
 ) -> CustomerValue:
     """Return the discounted value of each customer over a horizon.
 
     The horizon is cut into steps of 30 days (the last may be shorter). Purchases expected in a
     step count at its end: Σ (E[Y(end)] − E[Y(start)]) · value · margin / (1 + discount)^(end/365).
+    ``until`` is the last day that the fit has seen, for the sentence.
 
     Raises:
         ParameterError: An argument breaks its rule.
@@ -88,18 +95,26 @@ def customer_value(
     )
     total = float(frame["clv_cents"].sum())
     table = _by_group(frame, total)
+    groups = len(table)
+    best = text.share(float(table["share_of_value"].iloc[0]))
+    tenth = "the best tenth of them holds" if groups == _GROUPS else "the best of them holds"
+    starts = f" that follow {text.day(until)}" if until else ""
     said = (
-        f"{text.plural(frame.height, 'customer')} are expected to be worth {text.money(total)} in "
-        f"{text.days(horizon_days)}, {text.money(total / frame.height)} each on average "
-        f"(discount {text.share(discount_annual)} a year, margin {text.share(margin_share)}); "
-        f"the best tenth hold {text.share(float(table['share_of_value'].iloc[0]))} of it"
+        f"{text.plural(frame.height, 'customer')} are expected to be worth {text.amount(total)} in "
+        f"the {text.days(horizon_days)}{starts}, {text.amount(total / frame.height)} each on average",
+        f"{tenth} {best} of it" if total else "",
+        f"this is margin, taken as {text.share(margin_share)} of what is paid, discounted at "
+        f"{text.share(discount_annual)} a year; what an offer would change is not in it",
     )
     return CustomerValue(
         frame=frame,
         horizon_days=horizon_days,
         total_cents=total,
         table=table,
-        text=text.sentence(said),
+        text=" ".join(text.sentence(part) for part in said if part),
+        headline=f"{tenth.replace('them', 'the customers').capitalize()} {best} of the value"
+        if total
+        else "",
     )
 
 

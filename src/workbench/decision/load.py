@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from workbench.arguments import checked
 from workbench.conditions import ColumnType
 from workbench.decision.house import House, ProgrammeSet
 from workbench.decision.programme import Programme
@@ -24,6 +25,7 @@ _ENDINGS = (".yaml", ".yml")
 _KEY_OF_RULE = {"draws": ".csv", "policy": ".yaml"}
 
 
+@checked
 def load_programmes(
     path: str | Path | Sequence[str | Path],
     *,
@@ -49,6 +51,9 @@ def load_programmes(
         InputError: A file or folder does not exist or cannot be read.
         ParameterError: A programme or the house breaks a rule, a name is used twice, or a folder
             holds no programme.
+
+    >>> [programme.name for programme in load_programmes("params/programmes/grocery")]
+    ['lunch_basket', 'nth_purchase', 'welcome_back']
     """
     paths = [path] if isinstance(path, str | Path) else list(path)
     files = [file for each in paths for file in _files(Path(each))]

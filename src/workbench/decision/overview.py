@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from workbench import text
+from workbench.arguments import checked
 from workbench.decision.programme import Programme, Then, Trigger
+from workbench.errors import ParameterError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
+@checked
 def programme_table(programmes: Sequence[Programme]) -> pd.DataFrame:
     """Return what each programme says, one row each.
 
@@ -21,7 +24,16 @@ def programme_table(programmes: Sequence[Programme]) -> pd.DataFrame:
     Returns:
         ``programme``, ``stage``, ``trigger``, ``audience``, ``offer``, ``limits`` and ``hold-out``,
         written out for a reader.
+
+    Raises:
+        ParameterError: There is no programme.
+
+    >>> from workbench.decision import load_programmes
+    >>> programme_table(load_programmes("params/programmes"))["limits"][0]
+    '2 in 28 days, 7 days apart'
     """
+    if not programmes:
+        raise ParameterError("no programme was given")
     import pandas as pd  # noqa: PLC0415 - pandas is at the door only
 
     return pd.DataFrame(

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from workbench.arguments import checked
 from workbench.dayparts import daypart_column
 from workbench.errors import InputError, did_you_mean
 from workbench.log.log import Log
+from workbench.text import NOT_ENOUGH_DATA
+from workbench.zones import local_day, local_week
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 _HOURS = 24
 
 
+@checked
 def weekly_events(log: Log) -> pd.DataFrame:
     """Count the events of each type in each local week that the log covers.
 
@@ -23,36 +27,55 @@ def weekly_events(log: Log) -> pd.DataFrame:
         log: A stored log.
 
     Returns:
-        A row for each week (Monday, a date) and type, with ``week``, ``type``, ``events``; a week
-        without an event of a type has 0. A week that the log covers in part is left in.
+        A row for each week (Monday, a date) and type, with ``week``, ``type``, ``events`` and
+        ``whole``; a week without an event of a type has 0. ``whole`` is false for a week that the
+        type covers in part or not yet: it begins before the type's first event, or ends after the
+        log's last day. A feed that stops early still shows its zeros.
+
+    Raises:
+        InputError: The log has no event.
+
+    >>> weekly_events(log)[["type", "events"]].head(2).to_dict("list")
+    {'type': ['purchase', 'purchase'], 'events': [101, 181]}
     """
+    if not log.events:
+        raise InputError(f"{NOT_ENOUGH_DATA}: the log has no event")
     names = log.codes("type")
+    day = local_day(pl.col("ts"), log.zone)
     counted = (
         log.scan()
-        .group_by(
-            pl.col("ts").dt.convert_time_zone(log.zone).dt.date().dt.truncate("1w").alias("week"),
-            "type",
+        .group_by(local_week(pl.col("ts"), log.zone).alias("week"), "type")
+        .agg(
+            pl.len().cast(pl.Int64).alias("events"),
+            day.min().alias("first"),
+            day.max().alias("last"),
         )
-        .agg(pl.len().cast(pl.Int64).alias("events"))
         .collect()
     )
+    begins = counted.group_by("type").agg(pl.col("first").min().alias("begins"))
+    last = counted["last"].max()
     weeks = counted.select(
         pl.date_range(pl.col("week").min(), pl.col("week").max(), "1w").alias("week")
     )
     return (
-        weeks.join(counted.select("type").unique(), how="cross")
+        weeks.join(begins, how="cross")
         .join(counted, on=["week", "type"], how="left")
-        .with_columns(
+        .select(
+            "week",
             pl.col("events").fill_null(0),
-            pl.col("type").replace_strict(
+            whole=(pl.col("week") >= pl.col("begins"))
+            & (pl.col("week").dt.offset_by("6d") <= pl.lit(last)),
+            type=pl.col("type").replace_strict(
                 list(range(len(names))), names.to_list(), return_dtype=pl.String
             ),
         )
+        .select("week", "type", "events", "whole")
         .sort("type", "week")
         .to_pandas()
     )
 
 
+@checked
 def table_sizes(log: Log) -> pd.DataFrame:
     """Count the rows and name the columns of the reference tables that stand beside a log.
 
@@ -61,6 +84,12 @@ def table_sizes(log: Log) -> pd.DataFrame:
 
     Returns:
         A row for each table with ``table``, ``rows`` and ``columns``.
+
+    Raises:
+        ParameterError: ``log`` is not an opened log.
+
+    >>> table_sizes(log).columns.to_list()
+    ['table', 'rows', 'columns']
     """
     tables = {name: log.table(name) for name in log.tables}
     return pl.DataFrame(
@@ -73,6 +102,7 @@ def table_sizes(log: Log) -> pd.DataFrame:
     ).to_pandas()
 
 
+@checked
 def hourly_share(log: Log, event_type: str = "purchase") -> pd.DataFrame:
     """Return how the events of a type spread over the hours of the local day.
 
@@ -85,6 +115,10 @@ def hourly_share(log: Log, event_type: str = "purchase") -> pd.DataFrame:
 
     Raises:
         InputError: The log has no event of that type.
+
+    >>> hours = hourly_share(log)
+    >>> float(hours["share"].sum()), hours["daypart"][12]
+    (1.0, 'lunch')
     """
     if not log.counts.get(event_type):
         hint = did_you_mean(event_type, log.counts)

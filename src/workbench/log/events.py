@@ -132,7 +132,7 @@ class EventMaker:
     def _rules(self, values: dict[str, pl.Expr]) -> list[Fault]:
         """Return the rules that hold between the values of one event."""
         type_name = pl.col("__v_type")
-        null = pl.lit("null")
+        null = pl.lit(None, dtype=pl.String)
         faults = [
             Fault("missing", name, pl.col(f"__v_{name}").is_null(), null, "must be there")
             for name in ("ts", "type")
@@ -247,7 +247,11 @@ class EventMaker:
         faults = [
             *faults,
             Fault(
-                "missing", "event_id", pl.lit(True), pl.lit("null"), "must be there and not blank"
+                "missing",
+                "event_id",
+                pl.lit(True),
+                pl.lit(None, dtype=pl.String),
+                "must be there and not blank",
             ),
             Fault(
                 "too_long",
@@ -270,14 +274,15 @@ class EventMaker:
         explained = []
         for fault_number in rows["__fault"].unique().sort():
             fault = faults[fault_number]
-            shown = fault.shown.cast(pl.String).fill_null("null").str.slice(0, 120)
+            written = fault.shown.cast(pl.String).str.slice(0, 120)
+            shown = pl.concat_str(pl.lit("'"), written, pl.lit("'")).fill_null("null")
             explained.append(
                 rows.filter(pl.col("__fault") == fault_number).select(
                     pl.col("__line").alias("line"),
                     pl.lit(fault.reason).alias("reason"),
                     pl.lit(fault.name).alias("column"),
                     pl.concat_str(
-                        pl.lit(f"{fault.name} was '"), shown, pl.lit(f"', {fault.rule}")
+                        pl.lit(f"{fault.name} was "), shown, pl.lit(f", {fault.rule}")
                     ).alias("detail"),
                     pl.col("__raw").alias("raw"),
                 )

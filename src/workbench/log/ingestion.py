@@ -15,6 +15,7 @@ from typing import Any
 
 import polars as pl
 
+from workbench.arguments import checked
 from workbench.errors import InputError, ParameterError, WorkbenchError, problem
 from workbench.files import file_digest, locked, whole_file
 from workbench.log.events import Checked, EventMaker
@@ -41,6 +42,7 @@ _UNNAMED = "(none)"
 _MOST_PARTS = 4_096
 
 
+@checked
 def ingest(
     source: str | Path,
     mapping: str | Path | Mapping,
@@ -70,7 +72,7 @@ def ingest(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     report = ingest("cdnow_sample", "cdnow_sample", folder)
     >>> report.text
-    '6,919 source rows = 6,919 accepted + 0 duplicates + 0 quarantined. The log holds 6,919 events of 2,357 persons.'
+    'Every source row is accounted for: 6,919 rows = 6,919 accepted + 0 duplicates + 0 quarantined. The log holds 6,919 events of 2,357 customers.'
     """
     if not 1 <= parts <= _MOST_PARTS:
         raise ParameterError(problem("parts", parts, f"must be 1 to {_MOST_PARTS}"))
@@ -174,6 +176,10 @@ def _current(folder: Path, key: str) -> IngestReport | None:
         if manifest.get("input_digest") != key:
             return None
         open_log(folder)
+        generation = folder / str(manifest["generation"])
+        files = manifest.get("files", {})
+        if not files or any(file_digest(generation / n) != d for n, d in files.items()):
+            return None  # a file has changed since it was written: make the log again
     except WorkbenchError:
         return None
     return IngestReport.from_json(manifest["report"], log=folder, up_to_date=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from workbench.arguments import checked
 from workbench.errors import InputError, ParameterError, did_you_mean, problem
 from workbench.log.schema import QUARANTINE, SCHEMA_VERSION, Column, columns_with
 from workbench.log.store import MANIFEST
@@ -224,8 +225,12 @@ class Log:
         return book.gather(codes.cast(pl.UInt32)).alias(column.decoded)
 
 
+@checked
 def open_log(path: str | Path) -> Log:
-    """Open a stored log after checking that it is whole.
+    """Return a stored log, opened after checking that it is whole.
+
+    Args:
+        path: Folder of the log.
 
     Raises:
         InputError: The folder holds no log, its schema version is not known here, or a part is

@@ -9,10 +9,10 @@ from __future__ import annotations
 import importlib.resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from workbench import zones
 from workbench.errors import ParameterError, did_you_mean, problem
 from workbench.files import read_text
 from workbench.log.schema import CONTRACT, CONTRACT_NAMES, Kind
@@ -35,17 +35,9 @@ def zone_rule(name: str) -> str:
     'America/New_York'
     """
     try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        near = did_you_mean(name, _zone_names())
-        raise ValueError(f"must be an IANA time zone such as 'Europe/Zurich'{near}") from None
-    return name
-
-
-def _zone_names() -> set[str]:
-    from zoneinfo import available_timezones  # noqa: PLC0415 - a slow call, for an error only
-
-    return available_timezones()
+        return zones.zone_named(name).key
+    except ParameterError:
+        raise ValueError(f"{zones.RULE}{zones.near_zone(name)}") from None
 
 
 Zone = Annotated[str, Field(min_length=1)]

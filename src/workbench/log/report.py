@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.text import count, plural
+from workbench.text import count, listing, plural, words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,12 +79,37 @@ class IngestReport:
         return pd.DataFrame([*rows, {"source": "total", **total}])
 
     @property
+    def reasons(self) -> pd.DataFrame:
+        """One row a reason of the quarantine, the most frequent first; one row of 0 without any."""
+        import pandas as pd  # noqa: PLC0415 - pandas at the door only
+
+        rows = sorted(self.by_reason.items(), key=lambda item: (-item[1], item[0]))
+        return pd.DataFrame(
+            rows or [("no row was set apart", 0)], columns=["reason", "rows"]
+        ).astype({"rows": "int64"})
+
+    @property
+    def headline(self) -> str:
+        """The finding as the title of a figure."""
+        return f"{plural(self.events, 'event')} of {plural(self.persons, 'customer')}"
+
+    @property
     def text(self) -> str:
-        """The counts as a sentence."""
-        derived = f"; {count(self.derived)} events were derived from them" if self.derived else ""
-        rows = plural(self.rows_in, "source row")
+        """The counts as sentences."""
+        accounted = (
+            f"Every source row is accounted for: {plural(self.rows_in, 'row')} = {count(self.accepted)} accepted + "
+            f"{count(self.duplicates)} duplicates + {count(self.quarantined)} quarantined"
+        )
+        if self.by_reason:
+            most = sorted(self.by_reason.items(), key=lambda item: (-item[1], item[0]))[:3]
+            said = listing([f"{words(reason)} {count(n)}" for reason, n in most])
+            accounted += f" ({'mostly ' if len(self.by_reason) > len(most) else ''}{said})"
+        derived = (
+            f", {count(self.derived)} of them made from others, as a basket is from its lines"
+            if self.derived
+            else ""
+        )
         return (
-            f"{rows} = {count(self.accepted)} accepted + "
-            f"{count(self.duplicates)} duplicates + {count(self.quarantined)} quarantined{derived}. "
-            f"The log holds {count(self.events)} events of {count(self.persons)} persons."
+            f"{accounted}. The log holds {plural(self.events, 'event')} of "
+            f"{plural(self.persons, 'customer')}{derived}."
         )

@@ -135,12 +135,3 @@ def arrow_schema(columns: tuple[Column, ...] = CONTRACT) -> pa.Schema:
             for column in columns
         ]
     )
-
-
-def is_refund(type_name: str) -> bool:
-    """Whether an event of this type may carry a negative amount.
-
-    >>> is_refund("refund_line"), is_refund("purchase")
-    (True, False)
-    """
-    return type_name.startswith("refund")

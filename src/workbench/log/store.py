@@ -22,12 +22,13 @@ import polars as pl
 
 from workbench.buckets import fnv1a32_column
 from workbench.errors import InputError
-from workbench.files import whole_file, write_text
+from workbench.files import file_digest, whole_file, write_text
 from workbench.log.codes import CodeBook
 from workbench.log.schema import INSTANT, SCHEMA_VERSION, Column, Kind, columns_with
 
 MANIFEST = "manifest.json"
 _MOST_TYPES = 1_000
+_LARGEST_SUM = 2**62
 _SEQ_STEP = 2  # a derived basket takes the odd number after its last line
 
 
@@ -90,6 +91,7 @@ class LogWriter:
         self._spill_folder.mkdir(parents=True)
         self._batches = 0
         self._derived = 0
+        self._sums: dict[str, float] = {}
 
     def add(self, events: pl.DataFrame) -> None:
         """Take the next events, in arrival order."""
@@ -97,6 +99,7 @@ class LogWriter:
             return
         coded = [self._coded(events, c) for c in self.columns if c.decoded in events.columns]
         frame = pl.DataFrame([*coded, events["ordinal"], events["content"]])
+        self._check_sums(frame)
         self._filled |= {s.name for s in coded if s.null_count() < s.len()}
         self._keys.append(
             frame.select(pl.col("event_id").hash().alias("id_hash"), "content", "ordinal")
@@ -198,6 +201,24 @@ class LogWriter:
         return Apart(
             events.filter("same").select(names), events.filter(~pl.col("same")).select(names)
         )
+
+    def _check_sums(self, frame: pl.DataFrame) -> None:
+        """Refuse a log of which some events' amounts do not add up within 64 bits.
+
+        A basket, a person or a whole log may then be summed without an overflow, which Polars
+        would not report. Half of the range is kept for baskets, which hold their lines again.
+        """
+        for column in self.columns:
+            if column.kind not in ("cents", "integer") or column.stored not in frame.columns:
+                continue
+            total = float(frame[column.stored].cast(pl.Float64).abs().sum())
+            total += self._sums.get(column.stored, 0.0)
+            self._sums[column.stored] = total
+            if total > _LARGEST_SUM:
+                raise InputError(
+                    f"the sum of {column.decoded} over the log is above 2**62, too much for 64-bit "
+                    "sums; does the mapping read it in the right unit?"
+                )
 
     def _coded(self, events: pl.DataFrame, column: Column) -> pl.Series:
         series = events[column.decoded]
@@ -323,11 +344,15 @@ def write_table(frame: pl.DataFrame, path: Path) -> dict[str, Any]:
 
 
 def publish(log: Path, generation: Path, manifest: dict[str, Any]) -> None:
-    """Make a generation the log: replace the manifest in one step, then remove the others."""
+    """Make a generation the log: replace the manifest in one step, then remove the others.
+
+    The manifest gets the digest of each file, by which a later ingestion knows the log as whole.
+    """
+    files = {file.name: file_digest(file) for file in sorted(generation.glob("*.parquet"))}
+    manifest = {**manifest, "generation": generation.name, "files": files}
     write_text(
         log / MANIFEST,
-        json.dumps({**manifest, "generation": generation.name}, indent=2, ensure_ascii=False)
-        + "\n",
+        json.dumps(manifest, indent=2, ensure_ascii=False) + "\n",
     )
     remove_generations(log, keep=generation.name)
 

@@ -10,7 +10,7 @@ import csv
 import io
 import json
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import polars as pl
 
@@ -42,16 +42,6 @@ def check_columns(path: Path, names: list[str], columns: dict[str, bool]) -> Non
     for name, required in columns.items():
         if required and name not in names and name.split(".")[0] not in names:
             raise InputError(f"{path} has no column {name!r}{did_you_mean(name, names)}")
-
-
-class Taker(Protocol):
-    """What takes the blocks of one file apart."""
-
-    def take(self, block: bytes, line: int) -> Taken:
-        """Take apart a block whose first line has this number."""
-
-    def finish(self) -> None:
-        """Check what can only be known at the end of the file."""
 
 
 def _lines(block: bytes, line: int) -> tuple[list[str], list[int], list[Bad]]:

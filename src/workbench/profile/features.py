@@ -11,17 +11,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import cast
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 import polars as pl
 
 from workbench import text
+from workbench.arguments import checked
 from workbench.conditions import ColumnType
 from workbench.dayparts import DAYPART_NAMES, daypart_code
 from workbench.errors import InputError, ParameterError, problem
 from workbench.log import Log
 from workbench.profile.lifecycle import STAGES, LifecycleRules, lifecycle_stage
+from workbench.zones import local_day, zone_named
 
 COLUMNS: Mapping[str, tuple[ColumnType, str]] = MappingProxyType(
     {
@@ -74,6 +76,7 @@ class Profile(text.Result):
         return self.frame.to_pandas()
 
 
+@checked
 def profile(
     log: Log,
     *,
@@ -94,9 +97,12 @@ def profile(
     Raises:
         InputError: Nothing was known at the instant.
         ParameterError: The instant or the zone is not one.
+
+    >>> profile(log, as_of="1997-09-30").frame["purchases"].sum()
+    4947
     """
     rules, zone = rules or LifecycleRules(), zone or log.zone
-    local = _zone(zone)
+    local = zone_named(zone)
     instant = _last_known(log, local) if as_of is None else _instant(as_of, local)
     persons = _known(log, None, instant).select("person").unique()
     purchases = _known(log, "purchase", instant).select(
@@ -105,7 +111,7 @@ def profile(
         "category",
         "amount_cents",
         "discount_cents",
-        day=pl.col("ts").dt.convert_time_zone(zone).dt.date(),
+        day=local_day(pl.col("ts"), zone),
         daypart=daypart_code(pl.col("ts").dt.convert_time_zone(zone).dt.hour()),
     )
     lines = (
@@ -157,6 +163,7 @@ def profile(
         rules=rules,
         table=table,
         text=_sentence(table, frame.height, instant, zone),
+        headline=_headline(table),
     )
 
 
@@ -248,24 +255,33 @@ def _by_stage(frame: pl.DataFrame) -> pd.DataFrame:
     )
 
 
+def _headline(table: pd.DataFrame) -> str:
+    """Name the largest stage, as the title of a figure."""
+    most = table.iloc[int(table["customers"].to_numpy().argmax())]
+    return f"{text.share(most['share'])} of the customers are {text.words(most['stage'])}"
+
+
 def _sentence(table: pd.DataFrame, persons: int, instant: datetime, zone: str) -> str:
-    there = table[table["customers"] > 0]
+    there = table[table["customers"] > 0].sort_values("customers", ascending=False, kind="stable")
     stages = [
-        f"{text.count(n)} {str(stage).replace('_', ' ')} ({text.share(n / persons)})"
+        f"{text.count(n)} {text.words(stage)} ({text.share(n / persons)})"
         for stage, n in zip(there["stage"], there["customers"], strict=True)
     ]
-    return (
+    parts = [
         f"{text.plural(persons, 'customer')} known at {text.instant(instant, zone)}: "
-        f"{text.listing(stages)}."
-    )
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        rule = "must be an IANA time zone such as 'America/New_York'"
-        raise ParameterError(problem("zone", name, rule)) from None
+        f"{text.listing(stages)}"
+    ]
+    late = table[table["stage"] == "at_risk"].iloc[0]
+    if late["customers"]:
+        part = text.share(late["share_of_spend"])
+        spent = "" if part == text.MISSING else f", {part} of all spend"
+        parts.insert(
+            0,
+            f"{text.plural(late['customers'], 'customer')} {'is' if late['customers'] == 1 else 'are'} "
+            "at risk, late against their own rhythm but not yet gone; they spent "
+            f"{text.amount(late['spend_cents'])}{spent}",
+        )
+    return " ".join(text.sentence(part) for part in parts)
 
 
 def _instant(as_of: datetime | str, local: ZoneInfo) -> datetime:

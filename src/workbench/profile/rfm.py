@@ -15,12 +15,13 @@ import pandas as pd
 import polars as pl
 
 from workbench import text
+from workbench.arguments import checked
 from workbench.conditions import ColumnType
 from workbench.errors import InputError, ParameterError, did_you_mean, problem
+from workbench.frames import Frame, as_polars, need_columns
 from workbench.profile.features import Profile
 
 Dimension = Literal["recency", "frequency", "monetary"]
-Frame = pd.DataFrame | pl.DataFrame | pl.LazyFrame
 
 SCORE_COLUMNS: dict[str, ColumnType] = {
     "r_score": "number",
@@ -52,6 +53,7 @@ class RfmScores(text.Result):
         return self.frame.to_pandas()
 
 
+@checked
 def rfm_scores(
     people: Profile | Frame,
     *,
@@ -78,6 +80,9 @@ def rfm_scores(
         frequency: Column of frequency: more is better.
         monetary: Column of value: more is better.
 
+    Returns:
+        The frame with the scores, and customers and spend by total score.
+
     Raises:
         InputError: A column is missing, or nobody has all three values.
         ParameterError: The bins or the edges break their rule.
@@ -98,10 +103,7 @@ def rfm_scores(
         "frequency": frequency,
         "monetary": monetary,
     }
-    for name in columns.values():
-        if name not in frame.columns:
-            hint = did_you_mean(name, frame.columns)
-            raise InputError(f"the profile has no column {name!r}{hint}")
+    need_columns(frame.columns, columns.values(), "profile")
     values = [
         pl.when(pl.col(name).cast(pl.Float64).is_finite()).then(pl.col(name).cast(pl.Float64))
         for name in columns.values()
@@ -135,6 +137,7 @@ def rfm_scores(
         bins=(used[0], used[1], used[2]),
         table=table,
         text=_sentence(table, n, frame.height - n, sum(used)),
+        headline=_headline(table, sum(used)),
     )
 
 
@@ -172,14 +175,7 @@ def _checked_edges(
 def _frame(people: Profile | Frame) -> pl.DataFrame:
     if isinstance(people, Profile):
         return people.frame
-    return as_polars(people)
-
-
-def as_polars(frame: Frame) -> pl.DataFrame:
-    """Return a pandas, Polars or lazy frame as a Polars frame."""
-    if isinstance(frame, pl.LazyFrame):
-        return frame.collect()
-    return frame if isinstance(frame, pl.DataFrame) else pl.DataFrame(pl.from_pandas(frame))
+    return as_polars(people, "people")
 
 
 def _by_total(frame: pl.DataFrame, monetary: str) -> pd.DataFrame:
@@ -203,10 +199,21 @@ def _by_total(frame: pl.DataFrame, monetary: str) -> pd.DataFrame:
 def _sentence(table: pd.DataFrame, scored: int, without: int, best: int) -> str:
     top = table.iloc[0]
     said = (
-        f"{text.plural(scored, 'customer')} scored; the highest total, {text.count(top['rfm_total'])} "
-        f"of {text.count(best)}, has {text.plural(top['customers'], 'customer')} "
-        f"({text.share(top['share'])}) with {text.share(top['share_of_spend'])} of the spend"
+        f"the highest score, {text.count(top['rfm_total'])} of {text.count(best)}, is held by "
+        f"{text.plural(top['customers'], 'customer')}: {text.share(top['share'])} of those scored, "
+        f"with {text.share(top['share_of_spend'])} of the spend"
     )
     if without:
-        said += f"; {text.plural(without, 'customer')} without a purchase not scored"
+        said += (
+            f"; {text.plural(scored, 'customer')} scored, "
+            f"{text.plural(without, 'customer')} without a purchase not scored"
+        )
     return text.sentence(said)
+
+
+def _headline(table: pd.DataFrame, best: int) -> str:
+    top = table.iloc[0]
+    return (
+        f"{text.plural(top['customers'], 'customer')} at {text.count(top['rfm_total'])} of "
+        f"{text.count(best)} hold {text.share(top['share_of_spend'])} of the spend"
+    )

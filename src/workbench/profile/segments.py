@@ -18,6 +18,7 @@ import polars as pl
 from pydantic import Field, StringConstraints, model_validator
 
 from workbench import text
+from workbench.arguments import checked
 from workbench.conditions import ColumnType, Condition, check, column_types
 from workbench.errors import InputError, ParameterError
 from workbench.files import read_text
@@ -97,6 +98,7 @@ class Segmented(text.Result):
         return self.frame.to_pandas()
 
 
+@checked
 def load_segments(path: str | Path, *, columns: Mapping[str, ColumnType] | None = None) -> Segments:
     """Read segments from a YAML file and check every condition.
 
@@ -104,9 +106,15 @@ def load_segments(path: str | Path, *, columns: Mapping[str, ColumnType] | None 
         path: The file.
         columns: More columns that conditions may read, beside :data:`SEGMENT_COLUMNS`.
 
+    Returns:
+        The segments, in the order of the file.
+
     Raises:
         InputError: The file cannot be read.
         ParameterError: The file or a condition breaks a rule.
+
+    >>> load_segments("params/segments/grocery.yaml").names[:2]
+    ('newcomer', 'champion')
     """
     source = str(path)
     segments = Segments.from_yaml(read_text(Path(path)), source=source)
@@ -114,6 +122,7 @@ def load_segments(path: str | Path, *, columns: Mapping[str, ColumnType] | None 
     return segments
 
 
+@checked
 def segment(people: Profile | RfmScores | pl.DataFrame, segments: Segments) -> Segmented:
     """Put each person into segments.
 
@@ -121,10 +130,18 @@ def segment(people: Profile | RfmScores | pl.DataFrame, segments: Segments) -> S
         people: A profile, its scores, or a frame with the columns that the conditions read.
         segments: Of :func:`load_segments`.
 
+    Returns:
+        The frame with a column ``segment``, and customers and spend by segment.
+
     Raises:
         InputError: There is nobody.
         ParameterError: A condition reads a column that is not there (scores come from
             ``rfm_scores``), or one of another type.
+
+    >>> from workbench.profile import profile, rfm_scores
+    >>> found = segment(rfm_scores(profile(log)), load_segments("params/segments/cd_shop.yaml"))
+    >>> int(found.table["customers"].sum())
+    2357
     """
     frame = people if isinstance(people, pl.DataFrame) else people.frame
     if frame.is_empty():
@@ -149,9 +166,15 @@ def segment(people: Profile | RfmScores | pl.DataFrame, segments: Segments) -> S
     else:
         made, members = _all(frame, holds, names, segments.default)
     table = _table(members, segments.names, frame)
+    says = {rule.name: rule.says for rule in segments.segments}
+    table["meaning"] = [says.get(name, "In none of the others.") for name in table["segment"]]
     empty = tuple(str(name) for name in table.loc[table["customers"] == 0, "segment"])
     return Segmented(
-        frame=made, empty=empty, table=table, text=_sentence(table, frame.height, empty, segments)
+        frame=made,
+        empty=empty,
+        table=table,
+        text=_sentence(table, frame.height, empty, segments),
+        headline=_headline(table),
     )
 
 
@@ -214,16 +237,31 @@ def _table(members: pl.DataFrame, names: tuple[str, ...], frame: pl.DataFrame) -
 
 def _sentence(table: pd.DataFrame, persons: int, empty: tuple[str, ...], segments: Segments) -> str:
     largest = table.iloc[int(table["customers"].to_numpy().argmax())]
+    parts = []
+    if table["share_of_spend"].notna().any():
+        top = table.sort_values("share_of_spend", kind="stable", na_position="first").iloc[-1]
+        parts.append(
+            f"the largest part of the spend, {text.share(top['share_of_spend'])}, comes from segment "
+            f"{text.named(top['segment'])}, {text.share(top['share'])} of the customers"
+        )
     said = (
-        f"the largest of {text.plural(len(table), 'segment')} is {largest['segment']} with "
-        f"{text.count(largest['customers'])} of {text.plural(persons, 'customer')} "
+        f"the largest of {text.plural(len(table), 'segment')} is {text.named(largest['segment'])} "
+        f"with {text.count(largest['customers'])} of {text.plural(persons, 'customer')} "
         f"({text.share(largest['share'])})"
     )
     if segments.default is None:
         inside = int(table["customers"].sum()) if segments.match == "first" else None
         if inside is not None and inside < persons:
             said += f"; {text.plural(persons - inside, 'customer')} in none"
-    parts = [said]
+    parts.append(said)
     if empty:
-        parts.append(f"nobody is in {text.listing(list(empty))}")
+        parts.append(f"nobody is in {text.listing([text.named(name) for name in empty])}")
     return " ".join(text.sentence(part) for part in parts)
+
+
+def _headline(table: pd.DataFrame) -> str:
+    """Name the segment with most of the spend, else the largest, as the title of a figure."""
+    by = "share_of_spend" if table["share_of_spend"].notna().any() else "share"
+    top = table.sort_values(by, kind="stable", na_position="first").iloc[-1]
+    spend = "" if by == "share" else f" and {text.share(top['share_of_spend'])} of the spend"
+    return f"Segment {text.named(top['segment'])} is {text.share(top['share'])} of the customers{spend}"

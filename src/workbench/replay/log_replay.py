@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 import polars as pl
 
+from workbench.arguments import checked
 from workbench.decision.budgets import Ledger, Reserves
 from workbench.decision.context import LOCAL_TIME_COLUMNS
 from workbench.decision.house import ProgrammeSet
@@ -50,6 +51,7 @@ Given = TypeVar("Given")
 Made = TypeVar("Made")
 
 
+@checked
 def replay(
     log: LogLike,
     programmes: Sequence[Programme],

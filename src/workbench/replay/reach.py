@@ -8,7 +8,9 @@ import pandas as pd
 import polars as pl
 
 from workbench import text
-from workbench.errors import InputError, ParameterError, did_you_mean, problem
+from workbench.arguments import checked
+from workbench.errors import InputError
+from workbench.frames import Frame, groups_of
 from workbench.replay.result import Replay
 
 
@@ -24,7 +26,8 @@ class Reach(text.Result):
     """
 
 
-def reach_by(replayed: Replay, customers: pd.DataFrame, column: str) -> Reach:
+@checked
+def reach_by(replayed: Replay, customers: Frame, column: str, *, min_customers: int = 30) -> Reach:
     """Count customers, who of them got an offer, and its committed cost, by group.
 
     Args:
@@ -32,21 +35,22 @@ def reach_by(replayed: Replay, customers: pd.DataFrame, column: str) -> Reach:
         customers: One row a customer, with ``person_id`` and the group; all customers, so that
             those whom no offer reached are counted.
         column: The group.
+        min_customers: Smaller groups are in the table, but the sentence does not compare them: the
+            share of a handful says little.
+
+    Returns:
+        Customers, who was reached, offers and committed cost by group.
 
     Raises:
-        ParameterError: A column is missing.
-        InputError: There is no customer, or a customer has two rows.
+        ParameterError: ``customers`` is no frame, or has not the named column.
+        InputError: There is no customer, one has two rows, or an offer reached one without a row.
+
+    >>> from workbench.profile import profile
+    >>> reached = reach_by(replayed, profile(log).frame, "lifecycle_stage")
+    >>> int(reached.table["reached"].sum()) == replayed.persons_reached
+    True
     """
-    for name in ("person_id", column):
-        if name not in customers.columns:
-            hint = did_you_mean(name, customers.columns)
-            raise ParameterError(
-                problem("column", name, "must be one of the customers'", hint=hint)
-            )
-    if customers.empty:
-        raise InputError(f"{text.NOT_ENOUGH_DATA}: there is no customer")
-    if customers["person_id"].duplicated().any():
-        raise InputError("customers must have one row each; some person_id occurs twice")
+    people = groups_of(customers, column)
     rates = pl.from_pandas(replayed.offers[["programme", "offer_id", "redemption_rate"]])
     offers = (
         replayed.decisions()
@@ -60,11 +64,10 @@ def reach_by(replayed: Replay, customers: pd.DataFrame, column: str) -> Reach:
         )
         .collect()
     )
-    people = pl.from_pandas(customers[["person_id", column]]).cast(pl.String)
+    _all_there(people, offers)
     table = (
-        people.with_columns(pl.col(column).fill_null("not known"))
-        .join(offers, left_on="person_id", right_on="person", how="left")
-        .group_by(column)
+        people.join(offers, left_on="person_id", right_on="person", how="left")
+        .group_by("group")
         .agg(
             customers=pl.len().cast(pl.Int64),
             share=pl.len() / people.height,
@@ -73,23 +76,47 @@ def reach_by(replayed: Replay, customers: pd.DataFrame, column: str) -> Reach:
             offers=pl.col("offers").sum(),
             committed_cents=pl.col("committed_cents").sum(),
         )
-        .sort("customers", column, descending=[True, False])
+        .sort("customers", "group", descending=[True, False])
+        .rename({"group": column})
         .to_pandas()
     )
-    return Reach(table=table, text=_sentence(table, column))
+    return Reach(
+        table=table, text=_sentence(table, column, min_customers), headline=_headline(table)
+    )
 
 
-def _sentence(table: pd.DataFrame, column: str) -> str:
+def _headline(table: pd.DataFrame) -> str:
+    reached, customers = table["reached"].sum(), table["customers"].sum()
+    return f"Offers would have reached {text.share(reached / customers)} of the customers"
+
+
+def _all_there(people: pl.DataFrame, offers: pl.DataFrame) -> None:
+    """Refuse to leave out an offer because its customer has no row."""
+    without = offers.join(people, left_on="person", right_on="person_id", how="anti").height
+    if without:
+        raise InputError(
+            f"customers must hold everybody: {text.plural(without, 'customer')} whom an offer "
+            "reached without a row; profile the same log at its end"
+        )
+
+
+def _sentence(table: pd.DataFrame, column: str, min_customers: int) -> str:
     reached, customers = table["reached"].sum(), table["customers"].sum()
     said = (
         f"offers would have reached {text.share(reached / customers)} of "
         f"{text.plural(customers, 'customer')}"
     )
-    ranked = table.sort_values("share_reached", kind="stable")
-    least, most = ranked.iloc[0], ranked.iloc[-1]
-    if most["share_reached"] > least["share_reached"]:
+    large = table[table["customers"] >= min_customers]
+    ranked = large.sort_values("share_reached", kind="stable")
+    if len(ranked) and ranked["share_reached"].iloc[-1] > ranked["share_reached"].iloc[0]:
+        least, most = ranked.iloc[0], ranked.iloc[-1]
         said += (
-            f"; most in {text.words(most[column])} ({text.share(most['share_reached'])}), "
-            f"least in {text.words(least[column])} ({text.share(least['share_reached'])})"
+            f"; most in {text.named(most[column])} ({text.share(most['share_reached'])}), "
+            f"least in {text.named(least[column])} ({text.share(least['share_reached'])})"
         )
+        if small := len(table) - len(large):
+            said += (
+                f"; {text.plural(small, 'group')} of fewer than "
+                f"{text.plural(min_customers, 'customer')} not compared"
+            )
     return text.sentence(said)

@@ -27,6 +27,33 @@ if TYPE_CHECKING:
 _DELIVERED = REASON_OF_CODE[OFFERED].name
 _AWARDED = REASON_OF_CODE[AWARDED].name
 _GHOSTS = (REASON_OF_CODE[HELD_OUT].name, REASON_OF_CODE[GLOBAL_HOLDOUT].name)
+_SAID = {
+    "not_in_audience": "not in the audience",
+    "audience_unknown": "with an audience that is not known",
+    "suppressed": "suppressed",
+    "suppression_unknown": "suppressed because a value is not known",
+    "cap_reached": "over the cap",
+    "cooldown": "in the cooldown",
+    "held_out": "held out for comparison",
+    "global_holdout": "held out of everything for comparison",
+    "other_layer": "in another experiment of the layer",
+    "outside_coverage": "outside the experiment",
+    "not_applicable": "with no offer that applies",
+    "applicability_unknown": "with an offer whose condition is not known",
+    "no_consent": "without consent",
+    "consent_unknown": "with a consent that is not known",
+    "once": "decided once already",
+    "concurrency": "with as many open offers as may be",
+    "rejections": "on hold after rejections",
+    "waiting": "waiting already",
+    "no_zone": "without a time zone",
+    "quiet_hours": "in the quiet hours",
+    "quiet_expired": "too long in the quiet hours",
+    "queued": "queued until the quiet hours end",
+    "budget_closed": "after the budget closed",
+    "inventory_gone": "after the last piece was gone",
+    "not_worth_it": "not worth their cost",
+}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -70,6 +97,24 @@ class Replay(text.Result):
     def funnel(self) -> pd.DataFrame:
         """The table: stage and reason by number of decisions."""
         return self.table
+
+    @property
+    def by_reason(self) -> pd.DataFrame:
+        """The funnel across: a row for each reason that occurred and the total, a column a programme."""
+        import pandas as pd  # noqa: PLC0415 - pandas is at the door only
+
+        wide = self.table.pivot_table(
+            index=["stage", "reason"],
+            columns="programme",
+            values="decisions",
+            aggfunc="sum",
+            sort=False,
+        )
+        wide.columns = pd.Index([str(name) for name in wide.columns])
+        wide["all programmes"] = wide.sum(axis="columns")
+        wide = wide.loc[wide["all programmes"] > 0].reset_index()
+        total = {"stage": "", "reason": "all triggers", **wide.iloc[:, 2:].sum().to_dict()}
+        return pd.concat([wide, pd.DataFrame([total])], ignore_index=True)
 
     def decisions(self) -> pl.LazyFrame:
         """Return the decision log, part after part, each in the order of deciding."""
@@ -198,6 +243,7 @@ def replay_result(
     return Replay(
         table=table,
         text=_text(summary, table, committed),
+        headline=_headline(table),
         programmes=by_programme,
         offers=pd.DataFrame(
             offers,
@@ -261,15 +307,32 @@ def _text(summary: Mapping[str, Any], table: pd.DataFrame, committed_cents: int)
         )
     by_reason = table.groupby("reason", sort=False)["decisions"].sum()
     delivered = int(by_reason[_DELIVERED])
-    refused = [
-        f"{text.count(number)} {str(reason).replace('_', ' ')}"
-        for reason, number in by_reason.items()
-        if number and reason != _DELIVERED
-    ]
-    first = (
-        f"{text.count(summary['events'])} events triggered {text.plural(triggers, 'decision')}: "
-        f"{text.plural(delivered, 'offer')} to {text.plural(summary['persons_reached'], 'customer')} "
-        f"at a committed cost of {text.money(committed_cents)} at the stated redemption rates"
+    refused = by_reason[(by_reason.index != _DELIVERED) & (by_reason > 0)]
+    refused = refused.sort_values(ascending=False, kind="stable")
+    said = text.listing(
+        [
+            f"{text.count(number)} {_SAID.get(str(reason), text.words(reason))}"
+            for reason, number in refused.items()
+        ]
     )
-    second = f"not delivered: {text.listing(refused)}" if refused else "nothing was refused"
+    first = (
+        f"the programmes would have sent {text.plural(delivered, 'offer')} to "
+        f"{text.plural(summary['persons_reached'], 'customer')}, at a committed cost of "
+        f"{text.amount(committed_cents)} (their cost if they are redeemed as often as the "
+        "programmes state)"
+    )
+    second = f"{events} triggered {text.plural(triggers, 'decision')}; " + (
+        f"{text.count(int(refused.sum()))} ended without an offer: {said}"
+        if len(refused)
+        else "nothing was refused"
+    )
     return " ".join([text.sentence(first), text.sentence(second), *idle])
+
+
+def _headline(table: pd.DataFrame) -> str:
+    """Say which part of the triggers ended in an offer, as the title of a figure."""
+    triggers = int(table["decisions"].sum())
+    if not triggers:
+        return ""
+    offers = int(table.loc[table["reason"] == _DELIVERED, "decisions"].sum())
+    return f"{text.share(offers / triggers)} of {text.plural(triggers, 'trigger')} end in an offer"

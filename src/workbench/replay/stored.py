@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from workbench.arguments import checked
 from workbench.replay.decision_log import Stored, load_state, read_manifest
 from workbench.replay.result import Replay, replay_result
 
 
+@checked
 def open_replay(folder: str | Path) -> Replay:
     """Open the decision log that a replay stored in a folder.
 
@@ -19,6 +21,13 @@ def open_replay(folder: str | Path) -> Replay:
 
     Raises:
         InputError: The folder holds no decision log, or a part of it is missing or cut short.
+
+    >>> from workbench.decision import load_programmes
+    >>> from workbench.replay import replay
+    >>> folder = getfixture("tmp_path")
+    >>> stored = replay(log, load_programmes("params/programmes"), out=folder)
+    >>> open_replay(folder).digest == stored.digest
+    True
     """
     folder = Path(folder)
     manifest = read_manifest(folder)

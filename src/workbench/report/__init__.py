@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workbench.report import figures
-from workbench.report.answer import Answer, answer
+from workbench.report.answer import Answer, answer, sentences
 from workbench.report.cards import KeyFigures, key_figures
 from workbench.report.formatted import FormattedTable, table
 from workbench.report.lint import check_page
@@ -21,5 +21,6 @@ __all__ = [
     "export_page",
     "figures",
     "key_figures",
+    "sentences",
     "table",
 ]

@@ -43,14 +43,19 @@ class KeyFigures:
         header = "| " + " | ".join(label for label, _ in cells) + " |"
         rule = "|" + "---|" * len(cells)
         values = "| " + " | ".join(f"**{value}**" for _, value in cells) + " |"
-        cards = [
-            {"label": card.label, "value": card.value, "note": card.note} for card in self.cards
-        ]
         return {
-            CARDS_MIME: {"cards": cards},
+            CARDS_MIME: cards_data(self.cards),
             "text/markdown": f"{header}\n{rule}\n{values}",
             "text/plain": str(self),
         }
+
+
+def cards_data(cards: Sequence[KeyFigure], *, with_text: bool = False) -> dict[str, Any]:
+    """Return cards as data for a page; ``with_text`` when the Markdown beside them is no copy."""
+    data: dict[str, Any] = {
+        "cards": [{"label": card.label, "value": card.value, "note": card.note} for card in cards]
+    }
+    return {**data, "with_text": True} if with_text else data
 
 
 def key_figures(figures: Mapping[str, str] | Sequence[tuple[str, str, str]]) -> KeyFigures:

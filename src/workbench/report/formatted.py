@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workbench import text
+from workbench.arguments import checked
 from workbench.errors import InputError, ParameterError, did_you_mean, problem
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _MOST_ROWS = 60
+_WHOLE_MONEY_FROM_CENTS = 10_000
+_ONE_DIGIT_FROM = 100
+_EACH_BY_ITSELF = ("value", "standard_error")
+_SHARE = "share of customers"
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,7 @@ class FormattedTable:
         }
 
 
+@checked
 def table(
     shown: pd.DataFrame | text.Result, columns: tuple[str, ...] | list[str] | None = None
 ) -> FormattedTable:
@@ -47,8 +54,8 @@ def table(
     >>> import pandas as pd
     >>> frame = pd.DataFrame({"segment": ["at_risk"], "customers": [1126], "spend_cents": [55346]})
     >>> print(table(frame))
-    segment customers   spend
-    at risk     1,126 $553.46
+    segment customers spend
+    at risk     1,126  $553
     """
     import pandas as pd  # noqa: PLC0415 - pandas is at the door only
 
@@ -65,9 +72,34 @@ def table(
     return FormattedTable(
         pd.DataFrame(
             {
-                text.heading(name): [text.cell(name, value) for value in frame[name].tolist()]
+                _SHARE
+                if name == "share" and "customers" in frame.columns
+                else text.heading(name): (_written(name, frame[name].tolist()))
                 for name in chosen
             },
             dtype="str",
         )
     )
+
+
+def _written(name: str, values: list[Any]) -> list[str]:
+    """Return the values of a column, written so that they can be compared down the column.
+
+    >>> _written("spend_cents", [55_346, 434_565_754]), _written("clv_cents", [4_381])
+    (['$553', '$4,345,658'], ['$43.81'])
+    >>> _written("mean_purchases", [2.17, 67.234]), _written("value", [2.17, 67.234])
+    (['2.17', '67.23'], ['2.170', '67.23'])
+    """
+    numbers = [
+        abs(float(value))
+        for value in values
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    ]
+    largest = max(numbers, default=0.0)
+    if name.endswith("_cents") and largest >= _WHOLE_MONEY_FROM_CENTS:
+        return [text.whole_money(value) for value in values]
+    plain = name not in _EACH_BY_ITSELF and not name.endswith("_cents") and not text.is_share(name)
+    if plain and any(not number.is_integer() for number in numbers):
+        digits = 1 if largest >= _ONE_DIGIT_FROM else 2
+        return [value if isinstance(value, str) else text.number(value, digits) for value in values]
+    return [text.cell(name, value) for value in values]

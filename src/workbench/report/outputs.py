@@ -70,7 +70,8 @@ class Figure:
 
     Attributes:
         title: Heading of the figure, or nothing.
-        description: What it shows, for the caption and in place of the picture.
+        description: What it shows, in place of the picture.
+        caption: How to read it, below it; the description when the chart has no caption.
         spec: Vega-Lite as JSON that a script element can hold.
         light: Picture for a light page, as a data address.
         dark: Picture for a dark page, as a data address.
@@ -80,6 +81,7 @@ class Figure:
 
     title: str
     description: str
+    caption: str
     spec: Markup
     light: Markup
     dark: Markup
@@ -113,7 +115,10 @@ def _blocks(data: Mapping[str, Any], metadata: Mapping[str, Any]) -> list[Block]
     if VEGALITE_MIME in data:
         return [_figure(data, metadata)]
     if CARDS_MIME in data:
-        return [_cards(data[CARDS_MIME])]
+        cards = data[CARDS_MIME]
+        said = isinstance(cards, Mapping) and cards.get("with_text") is True
+        text = _text(data.get("text/markdown", "")) if said else ""
+        return [*([Html(prose.rendered(text))] if text else []), _cards(cards)]
     if "text/html" in data and (found := tables(_text(data["text/html"]))):
         return [Html(table) for table in found]
     if "text/markdown" in data:
@@ -169,6 +174,7 @@ def _figure(data: Mapping[str, Any], metadata: Mapping[str, Any]) -> Block:
     spec = dict(data[VEGALITE_MIME])
     title, subtitle = _titles(spec.pop("title", ""))
     spec.pop("$schema", None)
+    meta = spec.pop("usermeta", None)
     description = " ".join(str(spec.get("description") or subtitle or title).split())
     try:
         light = picture(theme.inked(spec, "light"))
@@ -183,12 +189,20 @@ def _figure(data: Mapping[str, Any], metadata: Mapping[str, Any]) -> Block:
     return Figure(
         title=title,
         description=description,
+        caption=_caption(meta, description),
         spec=script_json(json.dumps(spec, ensure_ascii=False, sort_keys=True)),
         light=_address(SVG_MIME, light),
         dark=_address(SVG_MIME, dark),
         width=round(width),
         height=round(height),
     )
+
+
+def _caption(meta: Any, description: str) -> str:
+    """Return the caption that a chart carries; one without any is described to everybody."""
+    if isinstance(meta, Mapping) and isinstance(meta.get("caption"), str):
+        return " ".join(meta["caption"].split())
+    return description
 
 
 def _titles(title: Any) -> tuple[str, str]:

@@ -33,6 +33,7 @@ _GOOD = {"done", "up_to_date"}
 _MANIFEST = "manifest.json"
 _EXECUTED = "executed.ipynb"
 _PAGE = "page.html"
+_REPORT = "_report"
 
 
 def export_page(
@@ -102,10 +103,11 @@ def export_index(run_folder: Path) -> Path:
         _templates()
         .get_template("index.html.j2")
         .render(
-            question=f"What did the run {run.get('run') or run_folder.name} find?",
+            question=f"What did the run {text.named(run.get('run') or run_folder.name)} find?",
             summary=f"{text.count(good)} of {text.plural(len(steps), 'step')} done",
             whole=good == len(steps),
-            steps=steps,
+            report=[step for step in steps if step.sums_up],
+            steps=[step for step in steps if not step.sums_up],
             facts=lineage.run_facts(run),
             language=LANGUAGE,
             policy=_policy(style, []),
@@ -128,13 +130,14 @@ class Step:
     error: str
     link: str
     answer: list[Block] = field(default_factory=list)
+    sums_up: bool = False  # a report that ended well: the index shows it first
 
 
 def _steps(folder: Path, run: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """Return what is known of each step, in the order of the run, else of the folders' names."""
     listed = run.get("steps")
     told: dict[str, Mapping[str, Any]] = {
-        str(step["notebook"]): step
+        str(step.get("name") or step["notebook"]): step
         for step in (listed if isinstance(listed, list) else [])
         if isinstance(step, Mapping) and step.get("notebook")
     }
@@ -165,10 +168,13 @@ def _step(folder: Path, notebook: str, told: Mapping[str, Any]) -> Step:
         question=question,
         status=lineage.STATUS_WORDS.get(status, status),
         good=good,
-        duration=text.duration(float(duration)) if isinstance(duration, int | float) else "",
+        duration=text.duration(float(duration))
+        if isinstance(duration, int | float) and status != "up_to_date"
+        else "",
         error="" if good and not failure else lineage.error_line(known.get("error")) or failure,
         link=f"{name}/{_PAGE}" if (home / _PAGE).is_file() else "",
         answer=answer if good else [],
+        sums_up=good and Path(str(known.get("notebook") or name)).stem.endswith(_REPORT),
     )
 
 

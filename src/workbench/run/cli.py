@@ -7,6 +7,7 @@ Owns no work of its own. Heavy imports stand inside the commands, so that help i
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import time
 from datetime import datetime
@@ -54,7 +55,7 @@ def run(
     file: Annotated[Path, typer.Argument(help="A run file, such as params/runs/demo.yaml.")],
     *,
     force: Annotated[bool, typer.Option("--force", help="Also run what is up to date.")] = False,
-    only: Annotated[str, typer.Option(help="Run this notebook alone.")] = "",
+    only: Annotated[str, typer.Option(help="Run this step alone.")] = "",
     workers: Annotated[int, typer.Option(help="Notebooks at a time; 0: as the file says.")] = 0,
     out: Annotated[str, typer.Option(help="The run folder; by default runs/<name>.")] = "",
     as_json: Json = False,
@@ -100,6 +101,8 @@ def ingest(
         _print_json(report.as_json())
     else:
         _print(f"The log was up to date. {report.text}" if report.up_to_date else report.text)
+        if report.quarantined:
+            _print(f'See each row set apart, with its reason: wb.open_log("{out}").quarantine()')
 
 
 @app.command()
@@ -190,11 +193,11 @@ def export(
 
     told = manifest.read_run(run_folder)
     for step in told["steps"]:
-        folder = execute.step_folder(run_folder, step["notebook"])
+        folder = execute.step_folder(run_folder, step["name"])
         executed = folder / "executed.ipynb"
         known = manifest.read(folder / "manifest.json")
         if known is None or not executed.is_file():
-            _tell(f"{step['notebook']} has no executed notebook: no page")
+            _tell(f"{step['name']} has no executed notebook: no page")
             continue
         pages.export_page(executed, folder / execute.PAGE, manifest=known)
     index = pages.export_index(run_folder)
@@ -326,12 +329,14 @@ class _Counter:
 
 def main() -> None:
     """Run the command line; every error is one clear line and an exit code."""
+    for number in (signal.SIGTERM, signal.SIGHUP):  # end as by Ctrl-C: nothing is left half-written
+        signal.signal(number, signal.default_int_handler)
     sys.exit(run_command(sys.argv[1:]))
 
 
 def run_command(arguments: list[str]) -> int:
     """Run one command and return its exit code."""
-    shown = [each for each in arguments if each != "--traceback"]
+    shown = [each for each in arguments if each != "--traceback"] or ["--help"]
     try:
         ended = app(shown, standalone_mode=False)
     except typer.Exit as end:
@@ -355,6 +360,11 @@ def _tell_error(error: Exception) -> int:
     if isinstance(error, WorkbenchError):
         _tell(f"error: {error}")
         return error.exit_code
+    if isinstance(error, OSError) and error.strerror:
+        name = error.filename if isinstance(error.filename, str) else ""
+        place = f" at {Path(name)}" if name else ""
+        _tell(f"error: {error.strerror}{place}; nothing is half-written, what was there is kept")
+        return 1
     usage = _usage_text(error)
     if usage is not None:
         _tell(f"error: {usage}")

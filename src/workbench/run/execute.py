@@ -91,9 +91,9 @@ def run(plan: Plan, *, force: bool = False, display: progress.Display | None = N
         shown.close()
 
 
-def step_folder(run_folder: Path, notebook: str) -> Path:
+def step_folder(run_folder: Path, name: str) -> Path:
     """Return the folder of one step's executed notebook, manifest and log."""
-    return run_folder / notebook
+    return run_folder / name
 
 
 class _Run:
@@ -116,13 +116,13 @@ class _Run:
 
     def execute(self) -> RunResult:
         """Run all steps, then make the pages, then write the run's manifest."""
-        self.display.planned([step.notebook for step in self.plan.steps])
+        self.display.planned([step.name for step in self.plan.steps])
         with _signals(self), contextlib.ExitStack() as stack:
             stack.callback(self.selector.close)
             stack.callback(self._end_all)
             self._loop()
         for step in self.plan.steps:
-            self.outcomes.setdefault(step.notebook, Outcome("not_run"))
+            self.outcomes.setdefault(step.name, Outcome("not_run"))
         return self._finish()
 
     def _loop(self) -> None:
@@ -139,7 +139,7 @@ class _Run:
                 return
             self.selector.select(_POLL_S)
             for step in self.plan.steps:
-                if step.notebook in self.running:
+                if step.name in self.running:
                     self._hear(step)
             self.display.tick()
 
@@ -153,7 +153,7 @@ class _Run:
         for step in self.plan.steps:
             if len(self.running) >= self.plan.workers or self.stopped is not None:
                 return
-            known = step.notebook in self.outcomes or step.notebook in self.running
+            known = step.name in self.outcomes or step.name in self.running
             if known or not all(name in self.outcomes for name in step.needs):
                 continue
             inputs = self._data(step.inputs)
@@ -164,13 +164,13 @@ class _Run:
             )
             old = None if self.force else self._up_to_date(step, key)
             if old is not None:
-                self.outcomes[step.notebook] = Outcome("up_to_date", old)
-                self.display.ended(step.notebook, "up_to_date")
+                self.outcomes[step.name] = Outcome("up_to_date", old)
+                self.display.ended(step.name, "up_to_date")
                 continue
             self._start(step, key, inputs)
 
     def _start(self, step: PlannedStep, key: str, inputs: dict[str, Any]) -> None:
-        folder = step_folder(self.plan.folder, step.notebook)
+        folder = step_folder(self.plan.folder, step.name)
         process = NotebookProcess(
             step.path,
             kept=folder / ".partial.ipynb",
@@ -180,32 +180,32 @@ class _Run:
             run_id=self.run_id,
             timeout_s=self.plan.cell_timeout_s,
         )
-        self.running[step.notebook] = process
-        self.display.started(step.notebook)
-        self.started[step.notebook] = (dt.datetime.now(dt.UTC), key, inputs)
+        self.running[step.name] = process
+        self.display.started(step.name)
+        self.started[step.name] = (dt.datetime.now(dt.UTC), key, inputs)
         self.selector.register(process.events, selectors.EVENT_READ)
 
     def _hear(self, step: PlannedStep) -> None:
-        process = self.running[step.notebook]
+        process = self.running[step.name]
         before = process.cell
         events = process.events
         ended = process.hear()
         if process.cell != before:
-            self.display.cell(step.notebook, process.cell, process.cells)
+            self.display.cell(step.name, process.cell, process.cells)
         if ended is None:
             return
         self.selector.unregister(events)
-        del self.running[step.notebook]
+        del self.running[step.name]
         if self.stopped == "timeout" and ended.status == "interrupted":
             limit = f"the run took longer than its limit of {self.plan.run_timeout_s} s"
             ended.status = "timeout"
             ended.error = {**(ended.error or {}), "type": "RunTimeout", "message": limit}
-        self.outcomes[step.notebook] = self._keep(step, process.kept, ended)
-        self.display.ended(step.notebook, self.outcomes[step.notebook].status)
+        self.outcomes[step.name] = self._keep(step, process.kept, ended)
+        self.display.ended(step.name, self.outcomes[step.name].status)
 
     def _keep(self, step: PlannedStep, partial: Path, ended: Ended) -> Outcome:
         """Write the executed notebook and the manifest of a step that ended."""
-        folder = step_folder(self.plan.folder, step.notebook)
+        folder = step_folder(self.plan.folder, step.name)
         notebook: Any = None
         if partial.is_file():
             notebook = nbformat.read(partial, as_version=4)
@@ -223,7 +223,7 @@ class _Run:
         kept = folder / ("executed.ipynb" if ended.status == "done" else "failed.ipynb")
         written = self._step_manifest(step, ended, outputs=outputs, results=results)
         written["executed"] = self._shown(kept) if notebook is not None else None
-        manifest.check(written, where=step.notebook)
+        manifest.check(written, where=step.name)
         if notebook is not None:
             notebook.metadata["workbench"] = written
             write_text(kept, nbformat.writes(notebook) + "\n")
@@ -236,7 +236,7 @@ class _Run:
     def _step_manifest(
         self, step: PlannedStep, ended: Ended, *, outputs: dict[str, Any], results: dict[str, Any]
     ) -> dict[str, Any]:
-        began, key, inputs = self.started[step.notebook]
+        began, key, inputs = self.started[step.name]
         now = dt.datetime.now(dt.UTC)
         slowest = sorted(ended.durations, key=lambda each: -each["duration_s"])[:_SLOWEST]
         error = ended.error
@@ -245,6 +245,7 @@ class _Run:
             "kind": "step",
             "run": self.plan.name,
             "run_id": self.run_id,
+            "name": step.name,
             "notebook": step.notebook,
             "notebook_path": self._shown(step.path),
             "notebook_digest": step.notebook_digest,
@@ -280,7 +281,7 @@ class _Run:
 
     def _up_to_date(self, step: PlannedStep, key: str) -> dict[str, Any] | None:
         """Return the manifest of a step that has nothing to do, or None."""
-        folder = step_folder(self.plan.folder, step.notebook)
+        folder = step_folder(self.plan.folder, step.name)
         old = manifest.read(folder / "manifest.json")
         if old is None or old.get("kind") != "step" or old["status"] != "done" or old["key"] != key:
             return None
@@ -319,7 +320,7 @@ class _Run:
         return text.replace(f"{self.plan.root}/", "").replace(str(Path.home()), "~")[:2_000]
 
     def _page(self, step: PlannedStep) -> Path:
-        return step_folder(self.plan.folder, step.notebook) / PAGE
+        return step_folder(self.plan.folder, step.name) / PAGE
 
     def _end_all(self) -> None:
         """Leave no process behind, whatever ended the loop."""
@@ -354,7 +355,7 @@ class _Run:
             "ended_at": manifest.instant(now),
             "duration_s": round((now - self.began).total_seconds(), 3),
             "index": self._shown(index) if index else None,
-            "steps": [self._summary(step) for step in self.plan.steps],
+            "steps": self._summaries(),
             **self._environment(),
         }
         manifest.write(self.plan.folder / "manifest.json", written)
@@ -373,18 +374,28 @@ class _Run:
     def _status(self) -> manifest.RunStatus:
         if self.stopped is not None:
             return self.stopped
-        statuses = [self.outcomes[step.notebook].status for step in self.plan.steps]
+        statuses = [self.outcomes[step.name].status for step in self.plan.steps]
         for status in statuses:
             if status not in ("done", "up_to_date", "not_run"):
                 return status
         return "up_to_date" if set(statuses) == {"up_to_date"} else "done"
 
+    def _summaries(self) -> list[dict[str, Any]]:
+        """Return a summary of each step; a step left out keeps that of the run before."""
+        found = {step.name: self._summary(step) for step in self.plan.steps}
+        before = manifest.read(self.plan.folder / "manifest.json") if self.plan.left_out else None
+        old = before["steps"] if before and before["kind"] == "run" else []
+        kept = {each["name"]: each for each in old if each["name"] in self.plan.left_out}
+        order = [each["name"] for each in old if each["name"] in {*kept, *found}]
+        return [{**kept, **found}[name] for name in dict.fromkeys([*order, *found])]
+
     def _summary(self, step: PlannedStep) -> dict[str, Any]:
-        outcome = self.outcomes[step.notebook]
+        outcome = self.outcomes[step.name]
         known = outcome.manifest
-        file = step_folder(self.plan.folder, step.notebook) / "manifest.json"
+        file = step_folder(self.plan.folder, step.name) / "manifest.json"
         page = self._page(step)
         return {
+            "name": step.name,
             "notebook": step.notebook,
             "status": outcome.status,
             "exit_code": manifest.EXIT_CODES.get(outcome.status),
@@ -401,14 +412,14 @@ class _Run:
         from workbench.report import pages  # noqa: PLC0415 - heavy, and only runs with pages need it
 
         for step in self.plan.steps:
-            outcome = self.outcomes[step.notebook]
+            outcome = self.outcomes[step.name]
             if outcome.status not in ("done", "up_to_date"):
                 continue
             page = self._page(step)
-            executed = step_folder(self.plan.folder, step.notebook) / "executed.ipynb"
+            executed = step_folder(self.plan.folder, step.name) / "executed.ipynb"
             if outcome.status == "up_to_date" and _is_page_of(page, executed):
                 continue
-            self.display.say(f"page of {step.notebook}")
+            self.display.say(f"page of {step.name}")
             try:
                 pages.export_page(executed, page, manifest=outcome.manifest or {})
             except OSError:
@@ -416,7 +427,7 @@ class _Run:
             except Exception as error:  # noqa: BLE001 - a page that cannot be made ends the run with its reason
                 kept = self._shown(executed)
                 return (
-                    f"the page of {step.notebook} could not be made\n"
+                    f"the page of {step.name} could not be made\n"
                     f"  {type(error).__name__}: {self._clean(str(error))}\n  kept notebook: {kept}"
                 )
         return ""
@@ -424,7 +435,7 @@ class _Run:
     def _blocks(self) -> Iterator[str]:
         """Yield one block for each step that failed: what, where, why, and what is kept."""
         for step in self.plan.steps:
-            outcome = self.outcomes[step.notebook]
+            outcome = self.outcomes[step.name]
             if outcome.status in ("done", "up_to_date", "not_run") or outcome.manifest is None:
                 continue
             error, told = outcome.manifest["error"], outcome.manifest["cells"]
@@ -434,12 +445,12 @@ class _Run:
             verb = "was interrupted" if verb == "interrupted" else verb
             message = (error["message"].strip().splitlines() or [""])[-1]
             lines = [
-                f"{step.notebook} {verb}{at} after {outcome.duration_s:.0f} s",
+                f"{step.name} {verb}{at} after {outcome.duration_s:.0f} s",
                 f"  {error['type']}: {message}",
             ]
             if outcome.manifest["executed"]:
                 lines.append(f"  kept notebook: {outcome.manifest['executed']}")
-            log = step_folder(self.plan.folder, step.notebook) / "log.txt"
+            log = step_folder(self.plan.folder, step.name) / "log.txt"
             lines.append(f"  log: {self._shown(log)}")
             yield "\n".join(lines)
 

@@ -7,25 +7,33 @@ reads, see ``plan``). A new notebook needs one new model here with its ``noteboo
 from __future__ import annotations
 
 import ast
+import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from workbench.errors import ParameterError, did_you_mean
 from workbench.params import Parameters
 from workbench.run import paths
 
 PathRole = Literal["input", "output", "name_or_path"]
+Reads = Literal["mapping", "programmes", "segments"]
 
 
 @dataclass(frozen=True)
 class Role:
-    """Marks a text parameter as a path and says what a notebook does with it."""
+    """Marks a text parameter as a path and says what a notebook does with it.
+
+    Attributes:
+        role: Whether it is read or written.
+        reads: What kind of file it is, when its content is checked before a run.
+    """
 
     role: PathRole
+    reads: Reads | None = None
 
 
 InputPath = Annotated[str, Role("input"), Field(min_length=1, max_length=1024)]
@@ -36,6 +44,15 @@ OutputPath = Annotated[str, Role("output"), Field(min_length=1, max_length=1024)
 
 NameOrPath = Annotated[str, Role("name_or_path"), Field(min_length=1, max_length=1024)]
 """The name of something that is shipped, or a path; what holds a ``/`` is a path."""
+
+MappingName = Annotated[str, Role("name_or_path", "mapping"), Field(min_length=1, max_length=1024)]
+"""The name of a shipped mapping or its file, which is read before a run."""
+
+ProgrammesPath = Annotated[str, Role("input", "programmes"), Field(min_length=1, max_length=1024)]
+"""A programme file or a folder of them, all read before a run."""
+
+SegmentsPath = Annotated[str, Role("input", "segments"), Field(min_length=1, max_length=1024)]
+"""A file of segments, read before a run."""
 
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
@@ -88,6 +105,20 @@ class NotebookParameters(Parameters):
             if isinstance(mark, Role)
         }
 
+    @classmethod
+    def readers(cls) -> dict[str, Reads]:
+        """Return which parameters name files whose content is checked before a run.
+
+        >>> ReplayLog.readers()
+        {'programmes': 'programmes'}
+        """
+        return {
+            name: mark.reads
+            for name, field in cls.model_fields.items()
+            for mark in field.metadata
+            if isinstance(mark, Role) and mark.reads
+        }
+
     def path(self, name: str) -> Path:
         """Return a path parameter as an absolute path; the name of something shipped stays a name.
 
@@ -110,7 +141,7 @@ class IngestLog(NotebookParameters):
     notebook: ClassVar[str] = "10_ingest_log"
 
     source: NameOrPath = Field("complete_journey", description="shipped data, or a file or folder")
-    mapping: NameOrPath = Field("complete_journey", description="shipped mapping, or its file")
+    mapping: MappingName = Field("complete_journey", description="shipped mapping, or its file")
     log: OutputPath = Field("runs/demo/log", description="folder of the stored log")
     parts: int = Field(8, ge=1, le=1024, description="number of parts that persons are split into")
 
@@ -121,10 +152,22 @@ class ProfileCustomers(NotebookParameters):
     notebook: ClassVar[str] = "20_profile_customers"
 
     log: InputPath = Field("runs/demo/log", description="folder of the stored log")
-    segments: InputPath = Field("params/segments/grocery.yaml", description="segment names")
+    segments: SegmentsPath = Field("params/segments/grocery.yaml", description="segment names")
     profile: OutputPath = Field("runs/demo/profile", description="folder of the profile")
     bins: int = Field(5, ge=2, le=100, description="bins of each RFM score")
     as_of: str = Field("", max_length=40, description="instant of the profile; empty: end of log")
+
+    @field_validator("as_of")
+    @classmethod
+    def _is_instant(cls, as_of: str) -> str:
+        try:
+            _ = as_of and dt.datetime.fromisoformat(as_of)
+        except ValueError:
+            rule = (
+                "must be an instant such as '2017-10-01' or '2017-10-01T09:00:00-04:00', or empty"
+            )
+            raise ValueError(rule) from None
+        return as_of
 
 
 class ReplayLog(NotebookParameters):
@@ -134,7 +177,9 @@ class ReplayLog(NotebookParameters):
 
     log: InputPath = Field("runs/demo/log", description="folder of the stored log")
     profile: InputPath = Field("runs/demo/profile", description="folder of the profile")
-    programmes: InputPath = Field("params/programmes/grocery", description="programme file or folder")
+    programmes: ProgrammesPath = Field(
+        "params/programmes/grocery", description="programme file or folder"
+    )
     decisions: OutputPath = Field("runs/demo/decisions", description="folder of the decision log")
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from workbench.errors import InputError, ParameterError, problem
 
 ROOT_VARIABLE = "WORKBENCH_ROOT"
+_OWN = frozenset(("notebooks", "params", "src", "tests", "tools", "docs", "benchmarks"))
 
 
 def root(start: Path | None = None) -> Path:
@@ -73,16 +74,21 @@ def relative_to_here(path: Path) -> str:
 
 
 def inside_root(name: str, path: str, *, base: Path, where: str) -> Path:
-    """Return the absolute path of an output, which must stay inside the project root.
+    """Return the absolute path of an output, inside the project but not among its own files.
 
     Raises:
-        ParameterError: The path leaves the root or is the root itself.
+        ParameterError: The path leaves the root, is the root itself, or lies in a folder of the
+            project's own files or in one whose name begins with a dot.
     """
     absolute = resolve(path, base=base)
     if absolute == base or not absolute.is_relative_to(base):
         raise ParameterError(
             problem(name, path, "must be a path inside the project, such as runs/demo", where=where)
         )
+    first = absolute.relative_to(base).parts[0]
+    if first in _OWN or first.startswith("."):
+        rule = f"must not lie in {first}, the project's own files; write under runs"
+        raise ParameterError(problem(name, path, rule, where=where))
     return absolute
 
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from workbench.errors import InputError, ParameterError, WorkbenchError, did_you_mean, problem
 from workbench.files import read_text
 from workbench.params import Parameters
-from workbench.run import cells, parameters, paths
+from workbench.run import cells, contents, parameters, paths
 
 LEAST_FREE_BYTES = 200_000_000
 MOST_WORKERS = 64
@@ -27,10 +27,32 @@ Scalar = bool | int | float | str
 
 
 class Step(Parameters):
-    """One notebook of a run file and its parameters: a file, or names and values."""
+    """One notebook of a run file and its parameters: a file, or names and values.
+
+    A notebook that stands more than once in a run has a ``name`` in each step, which names the
+    step's folder; by default it is the notebook's.
+    """
 
     notebook: str = Field(pattern=r"^[A-Za-z0-9_]+$", max_length=100)
+    name: str = Field("", pattern=r"^([A-Za-z0-9][A-Za-z0-9_-]*)?$", max_length=100)
     parameters: str | dict[str, Scalar] = Field(default_factory=dict)
+
+    @field_validator("parameters", mode="before")
+    @classmethod
+    def _file_or_scalars(cls, value: object) -> object:
+        if isinstance(value, str):
+            return value
+        if not isinstance(value, Mapping):
+            raise ValueError("must be a parameter file, or names and values")  # noqa: TRY004 - pydantic reads ValueError
+        for name, each in value.items():
+            if not isinstance(each, Scalar):
+                raise ValueError(f"has {name}, which must be a number, a text, true or false")  # noqa: TRY004 - same
+        return value
+
+    @property
+    def called(self) -> str:
+        """The name of the step, which is unique in its run."""
+        return self.name or self.notebook
 
 
 class RunFile(Parameters):
@@ -49,15 +71,17 @@ class PlannedStep:
     """One notebook that is ready to run: everything about it was checked.
 
     Attributes:
-        notebook: Its name, without the suffix.
+        name: Name of the step, unique in its run; the notebook's by default.
+        notebook: The notebook's name, without the suffix.
         path: Its file.
         parameters: Its checked parameters.
         inputs: Parameter name → what it reads.
         outputs: Parameter name → what it writes.
-        needs: Notebooks of the same run that must end first.
+        needs: Names of the steps of the same run that must end first.
         notebook_digest: Digest of its sources and tags.
     """
 
+    name: str
     notebook: str
     path: Path
     parameters: parameters.NotebookParameters
@@ -69,7 +93,10 @@ class PlannedStep:
 
 @dataclass(frozen=True)
 class Plan:
-    """A checked run: its steps in an order in which each follows what it needs."""
+    """A checked run: its steps in an order in which each follows what it needs.
+
+    ``left_out`` names the steps of the run file that this plan leaves out.
+    """
 
     name: str
     root: Path
@@ -80,6 +107,7 @@ class Plan:
     cell_timeout_s: int
     run_timeout_s: int
     export: bool
+    left_out: tuple[str, ...] = ()
 
 
 def plan_run(
@@ -96,7 +124,7 @@ def plan_run(
         run_file: The YAML file.
         root: The project root; found from the working directory by default.
         out: The run folder; ``runs/<name>`` by default.
-        only: Plan this notebook alone; its inputs must exist.
+        only: Plan this step alone; its inputs must exist.
         workers: Notebooks at a time; what the file says by default.
 
     Raises:
@@ -109,15 +137,19 @@ def plan_run(
     if workers < 0 or workers > MOST_WORKERS:
         raise ParameterError(problem("--workers", workers, "must be at most 64"))
     folder = paths.inside_root("--out", out or f"runs/{read.name}", base=base, where=source)
-    names = [step.notebook for step in read.steps]
+    names = [step.called for step in read.steps]
     for name in names:
         if names.count(name) > 1:
-            raise ParameterError(f"{source}: notebook {name} is named twice")
+            raise ParameterError(
+                f"{source}: two steps are called {name}; give each step a name of its own"
+            )
     if only and only not in names:
         raise ParameterError(f"{source}: no step {only}{did_you_mean(only, names)}")
-    chosen = [step for step in read.steps if only in ("", step.notebook)]
+    chosen = [step for step in read.steps if only in ("", step.called)]
     steps = _ordered(_connected(_check_each(chosen, base=base, source=source)), source=source)
     _check_inputs(steps, base=base)
+    _check_apart(steps, folder, base=base)
+    _check_contents(steps, base=base)
     _check_folders([folder, *(path for step in steps for path in step.outputs.values())], base)
     return Plan(
         name=read.name,
@@ -129,6 +161,7 @@ def plan_run(
         cell_timeout_s=read.cell_timeout_s,
         run_timeout_s=read.run_timeout_s,
         export=read.export,
+        left_out=tuple(name for name in names if only not in ("", name)),
     )
 
 
@@ -148,7 +181,7 @@ def _check_each(steps: Sequence[Step], *, base: Path, source: str) -> list[Plann
 
 def _check_step(step: Step, *, base: Path, source: str) -> PlannedStep:
     model = parameters.model_of(step.notebook)
-    where = f"{source}: {step.notebook}"
+    where = f"{source}: {step.called}"
     if isinstance(step.parameters, str):
         file = paths.resolve(step.parameters, base=base)
         checked = model.from_yaml(read_text_at(file, base), source=step.parameters)
@@ -162,6 +195,7 @@ def _check_step(step: Step, *, base: Path, source: str) -> PlannedStep:
     cells.check_form(notebook, model, where=shown)
     inputs, outputs = _paths_of(checked, base=base, where=where)
     return PlannedStep(
+        name=step.called,
         notebook=step.notebook,
         path=path,
         parameters=checked,
@@ -208,13 +242,13 @@ def _connected(steps: Sequence[PlannedStep]) -> list[PlannedStep]:
                     same = other is step and other_name == name
                     if not same and (paths.within(path, written) or paths.within(written, path)):
                         raise ParameterError(
-                            f"{step.notebook}.{name} and {other.notebook}.{other_name} "
+                            f"{step.name}.{name} and {other.name}.{other_name} "
                             f"write the same place; give each its own folder"
                         )
     connected = []
     for step in steps:
         needs = [
-            other.notebook
+            other.name
             for other in steps
             if any(
                 paths.within(read, written) or paths.within(written, read)
@@ -233,10 +267,10 @@ def _ordered(steps: Sequence[PlannedStep], *, source: str) -> list[PlannedStep]:
     waiting = list(steps)
     done: list[PlannedStep] = []
     while waiting:
-        names = {step.notebook for step in done}
+        names = {step.name for step in done}
         ready = next((step for step in waiting if set(step.needs) <= names), None)
         if ready is None:
-            circle = ", ".join(step.notebook for step in waiting)
+            circle = ", ".join(step.name for step in waiting)
             raise ParameterError(f"{source}: {circle} wait for each other's outputs")
         waiting.remove(ready)
         done.append(ready)
@@ -246,13 +280,39 @@ def _ordered(steps: Sequence[PlannedStep], *, source: str) -> list[PlannedStep]:
 def _check_inputs(steps: Sequence[PlannedStep], *, base: Path) -> None:
     written = [path for step in steps for path in step.outputs.values()]
     absent = [
-        f"{step.notebook}: {name} {paths.shown_path(path, base=base)} does not exist"
+        f"{step.name}: {name} {paths.shown_path(path, base=base)} does not exist"
         for step in steps
         for name, path in step.inputs.items()
         if not path.exists() and not any(paths.within(path, output) for output in written)
     ]
     if absent:
         raise InputError(f"{'; '.join(absent)}; no step of this run writes it")
+
+
+def _check_contents(steps: Sequence[PlannedStep], *, base: Path) -> None:
+    """Read the mappings, programmes and segments that no step of the run still has to write."""
+    written = [path for step in steps for path in step.outputs.values()]
+    for step in steps:
+        if not any(
+            paths.within(step.inputs[name], output)
+            for name in step.parameters.readers()
+            if name in step.inputs
+            for output in written
+        ):
+            contents.check(step.parameters, step.inputs, base=base, where=step.name)
+
+
+def _check_apart(steps: Sequence[PlannedStep], folder: Path, *, base: Path) -> None:
+    """Check that no output lies where the run keeps a step's executed notebook and page."""
+    for step in steps:
+        for name, path in step.outputs.items():
+            for other in steps:
+                kept = folder / other.name
+                if paths.within(path, kept) or paths.within(kept, path):
+                    raise ParameterError(
+                        f"{step.name}.{name} writes {paths.shown_path(path, base=base)}, "
+                        f"where the run keeps its step {other.name}; choose another folder"
+                    )
 
 
 def _check_folders(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from workbench.arguments import checked
 from workbench.errors import ParameterError, problem
 from workbench.run.imports import quick_imports
 
@@ -12,6 +13,7 @@ RESULT_MIME = "application/vnd.workbench.result+json"
 _LONGEST_TEXT = 1_000
 
 
+@checked
 def record(name: str, value: Any) -> None:
     """Record one result of a notebook, so that its run's manifest carries it.
 

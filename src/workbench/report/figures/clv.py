@@ -51,7 +51,7 @@ def holdout_check(
                 f"{group}:O",
                 sort=None,
                 title="repeat purchases in the calibration period",
-                axis=alt.Axis(labelAngle=0),
+                axis=alt.Axis(labelAngle=0, labelOverlap="parity", labelSeparation=4),
             ),
             y=alt.Y("purchases:Q", title="mean purchases in the holdout"),
             color=alt.Color("source:N", scale=_LINES, legend=_STROKES),
@@ -69,6 +69,10 @@ def holdout_check(
                 "Two lines of mean holdout purchases a customer by purchases in the calibration"
                 f" period, actual and by the model; {ends[0]}; {ends[1]}."
             ),
+            usermeta=frames.caption(
+                "The nearer the lines, the better the model foretells. A group where they part is one"
+                " whose values deserve doubt."
+            ),
             width=frames.WIDTH,
             height=280,
         )
@@ -78,12 +82,12 @@ def holdout_check(
 
 def tracking(
     frame: pd.DataFrame, *, title: str = "Purchases a week: the model and what happened"
-) -> alt.Chart:
-    """Return weekly purchases, actual and expected by the model.
+) -> alt.LayerChart:
+    """Return weekly purchases, actual and expected by the model, and where the holdout begins.
 
     Args:
-        frame: One row a week, with columns ``week`` (its first day), ``expected`` and
-            ``actual`` (purchases).
+        frame: One row a week, with columns ``week`` (its first day), ``expected``, ``actual``
+            (purchases) and, on request, ``held_out``.
         title: What the figure shows or finds.
 
     Raises:
@@ -96,11 +100,12 @@ def tracking(
     data = frames.ready(frame, "tracking", ["week", "expected", "actual"])
     data["week"] = frames.weeks(data["week"])
     expected, actual = text.count(data["expected"].sum()), text.count(data["actual"].sum())
-    figure: alt.Chart = (
+    week = alt.X("week:T", title="week", axis=frames.week_axis())
+    lines = (
         alt.Chart(_two_lines(data, ["week"]))
         .mark_line()
         .encode(
-            x=alt.X("week:T", title="week", axis=frames.week_axis()),
+            x=week,
             y=alt.Y("purchases:Q", title="purchases a week", scale=alt.Scale(zero=True)),
             color=alt.Color("source:N", scale=_LINES, legend=_STROKES),
             strokeDash=_dash(),
@@ -110,17 +115,31 @@ def tracking(
                 alt.Tooltip("purchases:Q", format=",.1f"),
             ],
         )
-        .properties(
-            title=title,
-            description=(
-                f"Two lines of purchases a week {frames.period(data['week'])};"
-                f" in all the model expects {expected} and {actual} were made."
-            ),
-            width=frames.WIDTH,
-            height=280,
-        )
     )
-    return figure
+    layers: list[alt.Chart] = [lines]
+    read = "The model treats every customer as new at the first purchase; it uses no later history."
+    if "held_out" in data.columns and data["held_out"].any():
+        begin = data.loc[data["held_out"].astype(bool), ["week"]].head(1)
+        begin = begin.assign(label="not seen by the model")
+        place = alt.Chart(begin).encode(x=week)
+        layers.append(place.mark_rule(strokeDash=[2, 3]))
+        layers.append(
+            place.mark_text(align="left", dx=6, baseline="bottom").encode(
+                y=alt.value(alt.expr("height - 8")), text="label:N"
+            )
+        )
+        read += " It was fitted to the weeks left of the dotted line."
+    return alt.LayerChart(
+        layer=layers,
+        title=title,
+        description=(
+            f"Two lines of purchases a week {frames.period(data['week'])};"
+            f" in all the model expects {expected} and {actual} were made."
+        ),
+        usermeta=frames.caption(read),
+        width=frames.WIDTH,
+        height=280,
+    )
 
 
 def clv_distribution(
@@ -174,6 +193,7 @@ def clv_distribution(
                 f" {text.plural(data['customers'].sum(), 'customer')}; the fullest bin is {top['bin']}"
                 f" with {text.count(top['customers'])}."
             ),
+            usermeta=frames.caption(""),
             width=frames.WIDTH,
             height=260,
         )
@@ -200,12 +220,12 @@ def clv_by_segment(
 
     >>> rows = pd.DataFrame({"segment": ["loyal"], "customers": [40], "clv_cents": [12_345]})
     >>> clv_by_segment(rows).to_dict()["description"]
-    'Bars of mean expected value by segment: loyal $123.45 (40 customers).'
+    'Bars of mean expected value by segment: loyal $123 (40 customers).'
     """
     data = frames.ready(frame, "clv_by_segment", ["segment", "customers", "clv_cents"])
     data["value"] = data["clv_cents"] / frames.CENTS
     data["label"] = [
-        f"{text.money(cents, currency)} ({text.plural(n, 'customer')})"
+        f"{text.amount(cents, currency)} ({text.plural(n, 'customer')})"
         for cents, n in zip(data["clv_cents"], data["customers"], strict=True)
     ]
     said = text.listing(

@@ -45,6 +45,8 @@ def decision_funnel(
         value_title="candidates",
         title=title,
         description=f"Bars of candidates by stage: {said}.",
+        read="Read from the top: each orange bar is what a rule removed. They and the last bar add up"
+        " to the first.",
         color=alt.Color(
             "fate:N",
             scale=alt.Scale(
@@ -94,8 +96,8 @@ def decisions_over_time(
     Five colours can be told apart, also by a colour-blind reader; more cannot.
 
     Args:
-        frame: One row a week and outcome, with columns ``week`` (its first day), ``outcome`` and
-            ``decisions`` (a count).
+        frame: One row a week and outcome, with columns ``week`` (its first day), ``outcome``,
+            ``decisions`` (a count) and, on request, ``whole``: weeks that are not are left out.
         title: What the figure shows or finds.
 
     Raises:
@@ -108,6 +110,7 @@ def decisions_over_time(
     data = frames.ready(frame, "decisions_over_time", ["week", "outcome", "decisions"])
     data["week"] = frames.weeks(data["week"])
     totals = frames.totals(data, "outcome", "decisions")
+    data, read = frames.whole_weeks(data)
     said = f"of decisions a week {frames.period(data['week'])}: {frames.told(totals)}."
     if len(totals) > len(theme.PALETTE):
         return frames.small_multiples(
@@ -116,6 +119,8 @@ def decisions_over_time(
             value="decisions",
             title=title,
             description=f"One chart an outcome {said}",
+            sums=totals,
+            read=read,
         )
     place, width = frames.week_bars(data["week"])
     figure: alt.Chart = (
@@ -135,6 +140,7 @@ def decisions_over_time(
         .properties(
             title=title,
             description=f"Stacked bars {said}",
+            usermeta=frames.caption(read.strip()),
             width=frames.WIDTH,
             height=260,
         )
@@ -148,7 +154,8 @@ def committed_cost_over_time(
     """Return bars of the cost that decisions of each week committed.
 
     Args:
-        frame: One row a week, with columns ``week`` (its first day) and ``committed_cents``.
+        frame: One row a week, with columns ``week`` (its first day), ``committed_cents`` and, on
+            request, ``whole``: weeks that are not are left out.
         title: What the figure shows or finds.
         currency: Sign in front of the money.
 
@@ -161,8 +168,9 @@ def committed_cost_over_time(
     """
     data = frames.ready(frame, "committed_cost_over_time", ["week", "committed_cents"])
     data["week"] = frames.weeks(data["week"])
-    place, width = frames.week_bars(data["week"])
     total = float(data["committed_cents"].sum())
+    data, read = frames.whole_weeks(data)
+    place, width = frames.week_bars(data["week"])
     data["label"] = [text.money(cents, currency) for cents in data["committed_cents"]]
     data["committed"] = data["committed_cents"] / frames.CENTS
     figure: alt.Chart = (
@@ -182,6 +190,10 @@ def committed_cost_over_time(
             description=(
                 f"Bars of committed cost a week {frames.period(data['week'])};"
                 f" decisions committed {text.money(total, currency)} in all."
+            ),
+            usermeta=frames.caption(
+                "Committed cost: what the offers of the week cost if they are redeemed as often as"
+                f" their programmes state.{read}"
             ),
             width=frames.WIDTH,
             height=220,

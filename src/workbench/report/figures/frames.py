@@ -64,6 +64,26 @@ def weeks(values: pd.Series[pd.Timestamp]) -> pd.Series[pd.Timestamp]:
     return stamps.astype("datetime64[ms]")
 
 
+def caption(text: str) -> dict[str, str]:
+    """Return what a chart carries for its reader: how to read it. The page shows it below.
+
+    A description stands in place of the figure for who cannot see it; a caption helps who can.
+    """
+    return {"caption": text}
+
+
+def whole_weeks(data: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Return the rows of whole weeks and a sentence on those left out.
+
+    A week that the data cover in part looks like a collapse. Without a column ``whole``, or
+    without any whole week, every row stays.
+    """
+    if "whole" not in data.columns or not data["whole"].any() or data["whole"].all():
+        return data, ""
+    kept = data[data["whole"].astype(bool)].reset_index(drop=True)
+    return kept, " Weeks that the data cover only in part are left out."
+
+
 def week_bars(starts: pd.Series[pd.Timestamp]) -> tuple[alt.X, alt.SizeValue]:
     """Return the place and the width of bars over weeks: as many as there are weeks side by side."""
     first, last = starts.min(), starts.max()
@@ -86,7 +106,13 @@ def top(frame: pd.DataFrame, column: str) -> pd.Series[Any]:
 
 def week_axis() -> alt.Axis:
     """Return the axis of a figure over weeks."""
-    return alt.Axis(format="%b %Y", tickCount=8, labelOverlap="parity", labelSeparation=10)
+    return alt.Axis(
+        labelExpr="timeFormat(datum.value, '%b %Y')",
+        tickCount=alt.TimeIntervalStep(interval="month", step=1),
+        labelOverlap="parity",
+        labelSeparation=16,
+        labelFlush=False,
+    )
 
 
 def count_axis(ticks: int = 5) -> alt.Axis:
@@ -122,7 +148,14 @@ def told(sums: dict[str, float]) -> str:
 
 
 def small_multiples(
-    frame: pd.DataFrame, *, kind: str, value: str, title: str, description: str
+    frame: pd.DataFrame,
+    *,
+    kind: str,
+    value: str,
+    title: str,
+    description: str,
+    sums: dict[str, float],
+    read: str = "",
 ) -> alt.FacetChart:
     """Return one small chart over weeks for each kind, the largest first, each with its own scale.
 
@@ -132,8 +165,10 @@ def small_multiples(
         value: Column with a count.
         title: Title of the figure.
         description: What the figure shows, in a sentence.
+        sums: Total of each kind, the largest first, for the headers.
+        read: More that a reader needs to read it.
     """
-    headers = {name: f"{name} ({text.count(n)})" for name, n in totals(frame, kind, value).items()}
+    headers = {name: f"{name} ({text.count(n)} in all)" for name, n in sums.items()}
     data = frame.assign(header=frame[kind].astype(str).map(headers))
     areas = (
         alt.Chart(data)
@@ -154,7 +189,11 @@ def small_multiples(
     figure: alt.FacetChart = (
         areas.facet(row=row)
         .resolve_scale(y="independent")
-        .properties(title=title, description=description)
+        .properties(
+            title=title,
+            description=description,
+            usermeta=caption(f"Each row has a scale of its own.{read}"),
+        )
     )
     return figure
 
@@ -168,6 +207,7 @@ def labelled_bars(
     title: str,
     description: str,
     color: alt.Color | None = None,
+    read: str = "",
 ) -> alt.LayerChart:
     """Return horizontal bars in the order of the rows, each with its figure written behind it.
 
@@ -179,6 +219,7 @@ def labelled_bars(
         title: Title of the figure.
         description: What the figure shows, in a sentence.
         color: Colour of the bars, where it means something.
+        read: How to read it, where it is not plain.
     """
     longest = max(float(frame[value].max()), 0)
     room = _CHARACTER_PX * max(len(label) for label in frame["label"]) + _LABEL_GAP_PX
@@ -204,4 +245,5 @@ def labelled_bars(
         description=description,
         width=WIDTH,
         height=alt.Step(_BAR_STEP),
+        usermeta=caption(read),
     )

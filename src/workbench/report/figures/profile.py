@@ -74,6 +74,10 @@ def rfm_heatmap(
             f" the largest cell has recency {top['recency_score']} and frequency"
             f" {top['frequency_score']} with {text.plural(top['customers'], 'customer')}."
         ),
+        usermeta=frames.caption(
+            "Each cell counts customers. To the right they bought more recently, to the top more"
+            " often."
+        ),
         width=420,
         height=alt.Step(46),
     )
@@ -95,7 +99,14 @@ def lifecycle_bars(
     >>> lifecycle_bars(stages).to_dict()["description"]
     'Bars of customers by lifecycle stage: active 3 (100.0%).'
     """
-    return _people(frame, "lifecycle_bars", "stage", "lifecycle stage", title)
+    return _people(
+        frame,
+        "lifecycle_bars",
+        "stage",
+        "lifecycle stage",
+        title,
+        "At risk is late against the customer's own rhythm of purchases; lapsed is very late.",
+    )
 
 
 def segment_bars(frame: pd.DataFrame, *, title: str = "Customers by segment") -> alt.LayerChart:
@@ -115,7 +126,9 @@ def segment_bars(frame: pd.DataFrame, *, title: str = "Customers by segment") ->
     return _people(frame, "segment_bars", "segment", "segment", title)
 
 
-def _people(frame: pd.DataFrame, figure: str, name: str, noun: str, title: str) -> alt.LayerChart:
+def _people(  # noqa: PLR0917 - of this module only
+    frame: pd.DataFrame, figure: str, name: str, noun: str, title: str, read: str = ""
+) -> alt.LayerChart:
     """Return bars of customers with the count and the share behind each."""
     data = frames.ready(frame, figure, [name, "customers", "share"])
     data["label"] = [
@@ -132,4 +145,5 @@ def _people(frame: pd.DataFrame, figure: str, name: str, noun: str, title: str) 
         value_title="customers",
         title=title,
         description=f"Bars of customers by {noun}: {said}.",
+        read=read,
     )
