@@ -196,8 +196,9 @@ def quiet(draft: Draft, draw: st.DrawFn) -> None:
         "then": draw(st.sampled_from(["queue", "queue", "discard"])),
         "without_zone": draw(st.sampled_from(["log", "log", "send", "refuse"])),
     }
-    if rule["then"] == "queue" and draw(st.booleans()):
-        rule["expire"] = "9 h"
+    expire = draw(st.sampled_from(["8 h", "9 h", "10 h", None]))
+    if rule["then"] == "queue" and expire is not None:
+        rule["expire"] = expire
     where = draw(st.sampled_from([draft.programme, draft.house]))
     where["quiet_hours"] = rule
     draft.shape = replace(draft.shape, spans=(NIGHTS, NIGHTS, DAYS))
