@@ -11,9 +11,7 @@ from workbench.run.paths import root
 
 
 def test_a_programme_is_written_out():
-    one = programme(
-        limits={"cap": {"count": 2, "window": "rolling", "window_days": 7, "counts": "decided"}}
-    )
+    one = programme(limits={"caps": [{"count": 2, "window": "7 days", "counts": "decided"}]})
     assert programme_table([one]).to_dict("records") == [
         {
             "programme": "often",
@@ -34,11 +32,11 @@ def test_what_a_programme_leaves_out_is_said_in_words():
 
 
 def test_one_day_of_cooldown_is_in_the_singular():
-    assert programme_table([programme(limits={"cooldown_days": 1})])["limits"][0] == "1 day apart"
+    assert programme_table([programme(limits={"cooldown": "1 day"})])["limits"][0] == "1 day apart"
 
 
 def test_every_shipped_programme_has_its_row():
-    shipped = load_programmes(root() / "params" / "programmes")
+    shipped = load_programmes(root() / "params" / "programmes" / "grocery")
     assert programme_table(shipped)["programme"].tolist() == [each.name for each in shipped]
 
 

@@ -8,7 +8,7 @@ import polars as pl
 
 from workbench import text
 from workbench.arguments import checked
-from workbench.records import OFFERED, REASON_OF_CODE
+from workbench.records import AWARDED, OFFERED, REASON_OF_CODE
 from workbench.replay.result import Replay
 from workbench.zones import local_day, local_week
 
@@ -38,8 +38,8 @@ def funnel_rows(replayed: Replay) -> pd.DataFrame:
     by_reason = replayed.funnel.groupby(["stage", "reason"], sort=False)["decisions"].sum()
     counted = by_reason.rename("candidates").reset_index()
     counted = counted.loc[counted["candidates"] > 0]
-    delivered = REASON_OF_CODE[OFFERED].name
-    reasons = [None if name == delivered else text.words(name) for name in counted["reason"]]
+    went_on = {REASON_OF_CODE[code].name for code in (OFFERED, AWARDED)}
+    reasons = [None if name in went_on else text.words(name) for name in counted["reason"]]
     counted = counted.assign(reason=pd.Series(reasons, index=counted.index, dtype="str"))
     total = int(counted["candidates"].sum())
     first = pd.DataFrame({"stage": ["triggered"], "reason": [None], "candidates": [total]})
