@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from workbench.log import Log
     from workbench.replay import Replay
 
-PROGRAMMES = Path(__file__).parent / "params" / "programmes"
+PROGRAMMES = Path(__file__).parent / "params" / "programmes" / "grocery"
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pandas as pd
-import zen
 
 from workbench.buckets import bucket_10000_column
 
@@ -96,6 +95,8 @@ def pandas_loop(events: pd.DataFrame) -> Decided:
 
 def zen_loop(events: pd.DataFrame) -> Decided:
     """Decide with one decision table of zen-engine for each event type."""
+    import zen  # noqa: PLC0415 - installed by `make bench` alone
+
     control = _controls(events)
     engine = zen.ZenEngine()
     tables = {

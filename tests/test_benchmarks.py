@@ -10,24 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from small_log import small_log
 from workbench.run.paths import root
 
 FOLDER = root(Path(__file__).parent) / "benchmarks"
 UNITS = re.compile(
     r"(_s|_ms|_seconds|_mb|_per_second|_count)$|(^|_)ratio(_|$)"
-    r"|^(rows|events(_\w+)?|decisions|programmes|repeats|\w+_functions_compiled)$"
+    r"|^(rows|events(_\w+)?|decisions|programmes|persons|repeats|closed_budgets)$"
+    r"|^(sample_events|sample_decisions|\w+_per_second_on_sample)$"
 )
-PURCHASES = [
-    {
-        "ts": f"2024-01-{day:02d}T12:00:00",
-        "person_id": person,
-        "amount_cents": 900,
-        "discount_cents": 90,
-    }
-    for day in range(1, 9)
-    for person in ("ann", "bob")
-]
 
 
 def figures(script: str, *arguments: str) -> dict[str, float]:
@@ -47,12 +37,12 @@ def without_unit(names: object) -> list[str]:
     return [name for name in names if not UNITS.search(name)]
 
 
-def test_the_replay_prints_one_object_with_units(tmp_path: Path):
-    log = small_log(tmp_path, PURCHASES)
-    found = figures("replay.py", "--log", str(log.path))
+@pytest.mark.slow
+def test_the_replay_prints_one_object_with_units():
+    found = figures("replay.py", "--events", "20000")
     assert without_unit(found) == []
-    assert (found["events"], found["events_considered"]) == (16, 16)
-    assert found["replay_s"] <= found["replay_worst_s"]
+    assert (found["events"], found["sample_events"]) == (20_000, 200_000)
+    assert found["ratio_to_pandas"] > 1
 
 
 @pytest.mark.slow

@@ -135,10 +135,10 @@ def test_bad_parameter_file_is_refused_before_anything_runs(project, content, wo
     ("file", "old", "new", "words"),
     [
         (
-            "programmes/welcome_back.yaml",
+            "programmes/grocery/welcome_back.yaml",
             "trigger:",
             "triger:",
-            "30_replay_log: params/programmes/welcome_back.yaml: trigger is missing; triger is not",
+            "30_replay_log: params/programmes/grocery/welcome_back.yaml: trigger is missing; triger is not",
         ),
         (
             "segments/grocery.yaml",

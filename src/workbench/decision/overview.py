@@ -29,7 +29,7 @@ def programme_table(programmes: Sequence[Programme]) -> pd.DataFrame:
         ParameterError: There is no programme.
 
     >>> from workbench.decision import load_programmes
-    >>> programme_table(load_programmes("params/programmes"))["limits"][0]
+    >>> programme_table(load_programmes("params/programmes/grocery"))["limits"][0]
     '2 in 28 days, 7 days apart'
     """
     if not programmes:
