@@ -9,15 +9,16 @@ from __future__ import annotations
 import inspect
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import FunctionType
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from domain import Case
 from hypothesis import strategies as st
 from hypothesis.errors import Flaky
-from law_checks import Check, law_that_must_fail
+from law_checks import Check, law, law_that_must_fail, one_at_a_time_is_as_the_words_say
+from programme_domain import cases
 
 
 def mutated(function: Callable[..., Any], *changes: tuple[str, str]) -> Callable[..., Any]:
@@ -61,3 +62,30 @@ def must_fail(
 ) -> None:
     with pytest.raises((AssertionError, Flaky)):
         law_that_must_fail(check, domain, examples=examples)()
+
+
+class Fault(NamedTuple):
+    """A place of a function, what stands there instead, and the features that bring it to light."""
+
+    function: object
+    old: str
+    new: str
+    features: tuple[str, ...]
+    programmes: int = 1
+
+
+def oracle_catches(monkeypatch: pytest.MonkeyPatch, fault: Fault) -> None:
+    """Plant a fault into plain Python and demand that the core then differs from the oracle."""
+    plant(monkeypatch, fault.function, (fault.old, fault.new))
+    domain = cases(fault.features, most=0, programmes=(fault.programmes,))
+    must_fail(one_at_a_time_is_as_the_words_say, domain, examples=600)
+
+
+def domains_of(faults: Mapping[str, Fault]) -> list[tuple[tuple[str, ...], int]]:
+    return sorted({(fault.features, fault.programmes) for fault in faults.values()})
+
+
+def holds_without_a_fault(features: tuple[str, ...], programmes: int) -> None:
+    """Hold the same check over the same domain: the faults are what fails, not the check."""
+    domain = cases(features, most=0, programmes=(programmes,))
+    law(one_at_a_time_is_as_the_words_say, domain, examples=15)()

@@ -101,9 +101,10 @@ def cases(  # noqa: PLR0917 - each names a part of the domain
     case = Case(draw(events(shape)), chosen)
     if any(draft.consent for draft in made):
         persons = sorted({event.person_id for event in case.events}) or list(PERSONS)
+        channels = sorted({each.channel for one in chosen for each in one.offers}) or ["app"]
         entries = st.tuples(
             st.sampled_from(persons),
-            st.sampled_from(sorted({each.channel for one in chosen for each in one.offers})),
+            st.sampled_from(channels),
             st.sampled_from([START_US, START_US + 26 * HOUR_US, *(e.ts_us for e in case.events)]),
             st.booleans(),
         )
