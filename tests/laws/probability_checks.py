@@ -12,10 +12,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from domain import HOUR_US, START_US, Case
+from draft import draft_of, offer
 from law_checks import Row, decided
 from oracle_choice import WHOLE
 from programme_domain import programme_set
-from programme_features import draft_of, offer
 from scipy.stats import binomtest
 
 from workbench.records import Event

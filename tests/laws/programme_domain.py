@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from domain import HOUR_US, PERSONS, RESPONSES, START_US, Case, events, with_responses
+from draft import EDGES, WHENS, Draft, draft_of
 from hypothesis import reject
 from hypothesis import strategies as st
-from programme_features import EDGES, FEATURES, WHENS, Draft, draft_of
+from programme_features import FEATURES
 
 from workbench.decision.house import House, ProgrammeSet
 from workbench.decision.programme import Programme

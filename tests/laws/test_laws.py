@@ -119,7 +119,7 @@ def test_law_1_another_process_with_another_hash_seed_decides_the_same():
         f"sys.path.insert(0, {str(HERE)!r})\n"
         "from domain import START_US, HOUR_US, Case\n"
         "from programme_domain import programme_set\n"
-        "from programme_features import draft_of\n"
+        "from draft import draft_of\n"
         "from tiny_log import TinyLog\n"
         "from workbench.records import Event\n"
         "from workbench.replay import replay\n"

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 import oracle_choice as choice
 import pytest
 from domain import ZONE, Case
+from draft import Draft, draft_of, offer
 from oracle_time import EPOCH, broadcasts, is_quiet, period_start, quiet_until, wall
 from programme_domain import programme_set
-from programme_features import Draft, draft_of, offer
 
 from workbench.records import Event
 
