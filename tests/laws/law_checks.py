@@ -271,7 +271,7 @@ def every_refusal_has_a_reason(case: Case) -> None:
         assert line.stage == stage_of[line.reason]
     assert not counted
     programmes = {each.name: each for each in case.programmes}
-    candidates = result.candidates().collect().to_dicts() if case.events else []
+    candidates = result.candidates().collect().to_dicts()
     of_row = Counter((each["decision_id"]) for each in candidates)
     for row in rows:
         programme = programmes[row["programme"]]

@@ -18,6 +18,7 @@ from workbench import text
 from workbench.decision.state import CoreState
 from workbench.errors import InputError, ParameterError, problem
 from workbench.records import AWARDED, GLOBAL_HOLDOUT, HELD_OUT, OFFERED, REASON_OF_CODE, REASONS
+from workbench.replay.decided import CANDIDATES_SCHEMA
 from workbench.replay.decision_log import Stored
 from workbench.replay.part import DECISIONS_SCHEMA
 
@@ -78,6 +79,8 @@ class Replay(text.Result):
         frames: The decisions of each part when they were kept in memory.
         candidate_paths: The Parquet parts of the candidate table, when it was asked for.
         candidate_frames: The same when they were kept in memory.
+        with_candidates: Whether the candidate table was asked for; it may be empty.
+        responses_not_admitted: Responses of the log to decisions that were not made here.
     """
 
     programmes: pd.DataFrame
@@ -92,6 +95,8 @@ class Replay(text.Result):
     frames: tuple[pl.DataFrame, ...]
     candidate_paths: tuple[Path, ...] = ()
     candidate_frames: tuple[pl.DataFrame, ...] = ()
+    with_candidates: bool = False
+    responses_not_admitted: int = 0
 
     @property
     def funnel(self) -> pd.DataFrame:
@@ -132,6 +137,8 @@ class Replay(text.Result):
             return pl.scan_parquet(list(self.candidate_paths))
         if self.candidate_frames:
             return pl.concat(self.candidate_frames).lazy()
+        if self.with_candidates:
+            return pl.LazyFrame(schema=CANDIDATES_SCHEMA)
         raise InputError("this replay has no candidate table; replay with candidates=True")
 
     def funnel_by(self, persons: pd.DataFrame | pl.DataFrame, column: str) -> pd.DataFrame:
@@ -265,6 +272,8 @@ def replay_result(
         frames=stored.frames("decisions"),
         candidate_paths=stored.paths("candidates"),
         candidate_frames=stored.frames("candidates"),
+        with_candidates=stored.candidates,
+        responses_not_admitted=summary["responses_not_admitted"],
     )
 
 
