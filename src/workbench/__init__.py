@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from workbench.decision import load_programmes, programme_table
     from workbench.log import hourly_share, ingest, open_log, table_sizes, weekly_events
     from workbench.profile import load_segments, profile, rfm_grid, rfm_scores, segment
+    from workbench.records import Event
     from workbench.replay import (
         DecisionCore,
         funnel_rows,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DecisionCore",
+    "Event",
     "fit_clv",
     "funnel_rows",
     "holdout_check",
@@ -83,6 +85,7 @@ _OWNERS = {
     ),
     "workbench.decision": ("load_programmes", "programme_table"),
     "workbench.log": ("hourly_share", "ingest", "open_log", "table_sizes", "weekly_events"),
+    "workbench.records": ("Event",),
     "workbench.profile": ("load_segments", "profile", "rfm_grid", "rfm_scores", "segment"),
     "workbench.replay": (
         "DecisionCore",

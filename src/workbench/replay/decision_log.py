@@ -146,15 +146,76 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise InputError(f"{path} is not the manifest of a decision log")
     version = manifest.get("format_version")
-    if version != FORMAT_VERSION or not all(key in manifest for key in _MANIFEST_KEYS):
+    if version != FORMAT_VERSION:
         raise InputError(
             problem("format_version", version, f"must be {FORMAT_VERSION}", where=str(path))
         )
+    absent = [key for key in _MANIFEST_KEYS if key not in manifest]
+    if absent:
+        raise InputError(f"{path} lacks {absent[0]}; replay again")
     for entry in [*manifest["parts"], *manifest["candidates"], manifest["state"]]:
         file = folder / entry["file"]
         if not file.exists() or file.stat().st_size != entry["bytes"]:
             raise InputError(f"{file} is missing or cut short; replay again")
     return manifest
+
+
+def own_folder(out: str | Path, log: object) -> Path:
+    """Return the folder of a decision log, after checking that nothing else would be harmed.
+
+    Args:
+        out: A folder that is not there yet, is empty, or holds a decision log.
+        log: The log that is replayed; its folder is never written.
+
+    Raises:
+        InputError: It is a file, holds something else, or is, holds or lies in the log.
+
+    >>> own_folder("pyproject.toml", None)
+    Traceback (most recent call last):
+    ...
+    workbench.errors.InputError: out was 'pyproject.toml', must be a folder and is a file
+    """
+    folder, source = Path(out), getattr(log, "path", None)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(problem("out", str(out), "must be a folder and is a file"))
+    if source is not None:
+        mine, its = folder.resolve(), Path(source).resolve()
+        if mine.is_relative_to(its) or its.is_relative_to(mine):
+            raise InputError(problem("out", str(out), f"must lie apart from the log {source}"))
+    if folder.is_dir():
+        _refuse_others(folder)
+    return folder
+
+
+def _refuse_others(folder: Path) -> None:
+    """Refuse a folder that holds something that no replay wrote."""
+    ours = (MANIFEST, ".lock", *(f"{kind}-" for kind in _KINDS))
+    others = [
+        each.name
+        for each in sorted(folder.iterdir())
+        if not each.name.startswith(ours)
+        and not each.name.startswith(f".{MANIFEST}")
+        and not each.name.lstrip(".").startswith(ours)
+    ]
+    rule = "must be empty or hold a decision log; choose another folder"
+    if others:
+        raise InputError(problem("out", str(folder), f"holds {others[0]} and {rule}"))
+    manifest = folder / MANIFEST
+    if manifest.exists() and f'"{FORMAT}"' not in manifest.read_text(errors="replace")[:200]:
+        raise InputError(problem("out", str(folder), f"holds another {MANIFEST} and {rule}"))
+
+
+def check_bytes(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Check that the parts of a decision log are those that were written, byte for byte.
+
+    Raises:
+        InputError: A part has changed.
+    """
+    for entry in [*manifest["parts"], *manifest["candidates"]]:
+        if file_digest(folder / entry["file"]) != entry["sha256"]:
+            raise InputError(
+                f"{folder / entry['file']} has changed since it was written; replay again"
+            )
 
 
 def load_state(folder: str | Path) -> CoreState:

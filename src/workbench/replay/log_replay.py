@@ -33,7 +33,13 @@ from workbench.log.schema import CONTRACT
 from workbench.replay import job as jobs
 from workbench.replay import part as kernel
 from workbench.replay import windows
-from workbench.replay.decision_log import Stored, load_state, write_manifest, write_state
+from workbench.replay.decision_log import (
+    Stored,
+    load_state,
+    own_folder,
+    write_manifest,
+    write_state,
+)
 from workbench.replay.idle import idle_reasons
 from workbench.replay.job import Job, LogLike
 from workbench.replay.part import Outcome, PartState
@@ -88,7 +94,8 @@ def replay(
 
     Raises:
         ParameterError: No programme, two of one name, or ``until`` is not an instant with a zone.
-        InputError: The log is out of order, or the state belongs to other programmes.
+        InputError: The log is out of order or cannot be read, the state belongs to other
+            programmes, or ``out`` holds or touches something else.
         LockedError: Another process is writing ``out``.
 
     Example:
@@ -104,8 +111,8 @@ def replay(
         raise ParameterError(
             "until lies before the end of what the state has seen; a replay goes forward only"
         )
-    folder = None if out is None else Path(out)
-    with contextlib.nullcontext() if folder is None else locked(folder):
+    folder = None if out is None else own_folder(out, log)
+    with _told_as_input(), contextlib.nullcontext() if folder is None else locked(folder):
         run = _Run(
             log=log,
             job=jobs.job_of(log, chosen),
@@ -123,6 +130,18 @@ def replay(
             except BaseException:
                 run.pool.shutdown(wait=False, cancel_futures=True)
                 raise
+
+
+@contextlib.contextmanager
+def _told_as_input() -> Iterator[None]:
+    """Say of a stored log whose bytes cannot be read that it must be made again."""
+    try:
+        yield
+    except pl.exceptions.ComputeError as error:
+        if "parquet" not in str(error).lower():
+            raise
+        reason = " ".join(str(error).split())
+        raise InputError(f"the stored log cannot be read ({reason}); ingest it again") from None
 
 
 @dataclass

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from workbench.arguments import checked
 from workbench.buckets import fnv1a32
 from workbench.decision import core, rolling
 from workbench.decision.assignment import assigned, draw_32, ghosts_column, holdout_columns, key_of
@@ -81,6 +82,7 @@ from workbench.replay.job import LogLike, features_of, zones_of
 from workbench.replay.part import rule_tables
 from workbench.replay.reserves import closings_table, reserves_of
 from workbench.replay.touches import kind_of
+from workbench.zones import zone_named
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_ROOM = 16
@@ -119,14 +121,16 @@ class DecisionCore:
     ['offered']
     """
 
+    @checked
     def __init__(
         self,
         programmes: Sequence[Programme],
         state: CoreState | None = None,
         *,
-        zone: str,
+        zone: str = "UTC",
         log: LogLike | None = None,
     ) -> None:
+        zone_named(zone)
         self.programmes = ProgrammeSet.of(programmes)
         carried = CoreState.empty(self.programmes) if state is None else state
         self._carried = carried.checked(self.programmes)
@@ -163,6 +167,7 @@ class DecisionCore:
         )
         self._load()
 
+    @checked
     def decide(self, event: Event) -> tuple[Decision, ...]:
         """Take one event, after all that time causes before it, and return the decisions.
 
@@ -186,6 +191,7 @@ class DecisionCore:
         found += self._step(row, lambda desk, memory: core.take(desk, memory, row, 0))
         return tuple(found)
 
+    @checked
     def advance(self, to_us: int) -> tuple[Decision, ...]:
         """Let time pass: what is due before an instant happens. No event before it may follow."""
         found = self._pass_time(to_us)

@@ -17,7 +17,15 @@ import polars as pl
 from workbench import text
 from workbench.decision.state import CoreState
 from workbench.errors import InputError, ParameterError, problem
-from workbench.records import AWARDED, GLOBAL_HOLDOUT, HELD_OUT, OFFERED, REASON_OF_CODE, REASONS
+from workbench.records import (
+    AWARDED,
+    GLOBAL_HOLDOUT,
+    HELD_OUT,
+    OFFERED,
+    QUEUED,
+    REASON_OF_CODE,
+    REASONS,
+)
 from workbench.replay.decided import CANDIDATES_SCHEMA
 from workbench.replay.decision_log import Stored
 from workbench.replay.part import DECISIONS_SCHEMA
@@ -27,6 +35,7 @@ if TYPE_CHECKING:
 
 _DELIVERED = REASON_OF_CODE[OFFERED].name
 _AWARDED = REASON_OF_CODE[AWARDED].name
+_QUEUED = REASON_OF_CODE[QUEUED].name
 _GHOSTS = (REASON_OF_CODE[HELD_OUT].name, REASON_OF_CODE[GLOBAL_HOLDOUT].name)
 _SAID = {
     "not_in_audience": "not in the audience",
@@ -50,7 +59,6 @@ _SAID = {
     "no_zone": "without a time zone",
     "quiet_hours": "in the quiet hours",
     "quiet_expired": "too long in the quiet hours",
-    "queued": "queued until the quiet hours end",
     "budget_closed": "after the budget closed",
     "inventory_gone": "after the last piece was gone",
     "not_worth_it": "not worth their cost",
@@ -316,7 +324,7 @@ def _text(summary: Mapping[str, Any], table: pd.DataFrame, committed_cents: int)
         )
     by_reason = table.groupby("reason", sort=False)["decisions"].sum()
     delivered = int(by_reason[_DELIVERED])
-    refused = by_reason[(by_reason.index != _DELIVERED) & (by_reason > 0)]
+    refused = by_reason[~by_reason.index.isin([_DELIVERED, _AWARDED, _QUEUED]) & (by_reason > 0)]
     refused = refused.sort_values(ascending=False, kind="stable")
     said = text.listing(
         [
@@ -335,6 +343,16 @@ def _text(summary: Mapping[str, Any], table: pd.DataFrame, committed_cents: int)
         if len(refused)
         else "nothing was refused"
     )
+    others = [
+        f"{text.count(int(by_reason.get(name, 0)))} {words}"
+        for name, words in (
+            (_AWARDED, "awarded points"),
+            (_QUEUED, "waited for the end of the quiet hours and were decided again then"),
+        )
+        if by_reason.get(name, 0)
+    ]
+    if others:
+        second += f"; {text.listing(others)}"
     return " ".join([text.sentence(first), text.sentence(second), *idle])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from workbench.arguments import checked
-from workbench.replay.decision_log import Stored, load_state, read_manifest
+from workbench.replay.decision_log import Stored, check_bytes, load_state, read_manifest
 from workbench.replay.result import Replay, replay_result
 
 
@@ -20,7 +20,7 @@ def open_replay(folder: str | Path) -> Replay:
         The same decisions, funnel, sentence and state that the replay returned.
 
     Raises:
-        InputError: The folder holds no decision log, or a part of it is missing or cut short.
+        InputError: The folder holds no decision log, or a part of it is missing or has changed.
 
     >>> from workbench.decision import load_programmes
     >>> from workbench.replay import replay
@@ -31,6 +31,7 @@ def open_replay(folder: str | Path) -> Replay:
     """
     folder = Path(folder)
     manifest = read_manifest(folder)
+    check_bytes(folder, manifest)
     return replay_result(
         manifest["summary"],
         load_state(folder),

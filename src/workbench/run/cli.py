@@ -134,10 +134,11 @@ def replay(
         raise ParameterError(
             f"--out {out} must be another folder than --resume, whose decisions it would replace"
         )
+    opened = log.open_log(log_folder)
     with _Counter("pieces") as done:
         result = replay_log(
-            log.open_log(log_folder),
-            load_programmes(programme),
+            opened,
+            load_programmes(programme, log=opened),
             out=out,
             until=_instant(until) if until else None,
             state=resume,
