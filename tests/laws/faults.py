@@ -23,7 +23,7 @@ from programme_domain import cases
 
 def mutated(function: Callable[..., Any], *changes: tuple[str, str]) -> Callable[..., Any]:
     """Return a function with places of its source changed; each must occur once."""
-    function = getattr(function, "py_func", function)
+    function = inspect.unwrap(getattr(function, "py_func", function))
     source = textwrap.dedent(inspect.getsource(function))
     lines = source.splitlines()
     start = next(place for place, line in enumerate(lines) if line.startswith(("def ", "class ")))
