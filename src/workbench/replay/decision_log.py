@@ -193,9 +193,7 @@ def _refuse_others(folder: Path) -> None:
     others = [
         each.name
         for each in sorted(folder.iterdir())
-        if not each.name.startswith(ours)
-        and not each.name.startswith(f".{MANIFEST}")
-        and not each.name.lstrip(".").startswith(ours)
+        if not each.name.startswith(ours) and not each.name.lstrip(".").startswith(ours)
     ]
     rule = "must be empty or hold a decision log; choose another folder"
     if others:
