@@ -69,3 +69,17 @@ def test_a_log_that_cannot_be_read_is_an_input_error(log: Log, tmp_path: Path):
     part.write_bytes(whole[:4] + bytes(len(whole) - 600) + whole[len(whole) - 596 :])
     with pytest.raises(InputError, match=r"the stored log cannot be read .*; ingest it again"):
         replay(log, [programme()], out=tmp_path / "out")
+
+
+def test_an_opened_decision_log_knows_its_programmes_and_its_log(log: Log, tmp_path: Path):
+    made = replay(log, [programme()], out=tmp_path / "out")
+    opened = open_replay(tmp_path / "out", log=log)
+    assert (opened.rules, opened.log, opened.log_digest) == (made.rules, log, log.digest)
+    assert open_replay(tmp_path / "out").log is None
+
+
+def test_a_decision_log_is_not_opened_with_another_log(log: Log, tmp_path: Path):
+    replay(log, [programme()], out=tmp_path / "out")
+    other = small_log(tmp_path / "more", ROWS[:-1])
+    with pytest.raises(InputError, match="was replayed over another log"):
+        open_replay(tmp_path / "out", log=other)

@@ -24,8 +24,8 @@ from workbench.params import digest_of
 
 MANIFEST = "manifest.json"
 FORMAT = "workbench decision log"
-FORMAT_VERSION = 2
-_MANIFEST_KEYS = ("parts", "candidates", "state", "summary", "digest")
+FORMAT_VERSION = 3
+_MANIFEST_KEYS = ("parts", "candidates", "state", "summary", "programmes", "digest")
 _KINDS = ("decisions", "candidates", "state")
 
 
@@ -115,9 +115,15 @@ def write_manifest(
     entries: Mapping[str, list[dict[str, Any]]],
     state: dict[str, Any],
     summary: Mapping[str, Any],
+    programmes: Mapping[str, Any],
 ) -> str:
     """Make the parts the decision log of the folder and return its digest."""
-    body = {**entries, "state": state, "summary": dict(summary)}
+    body = {
+        **entries,
+        "state": state,
+        "summary": dict(summary),
+        "programmes": dict(programmes),
+    }
     digest = digest_of(body)
     manifest = {"format": FORMAT, "format_version": FORMAT_VERSION, "digest": digest, **body}
     write_text(folder / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")

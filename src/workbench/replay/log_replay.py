@@ -27,6 +27,7 @@ from workbench.decision.context import LOCAL_TIME_COLUMNS
 from workbench.decision.house import ProgrammeSet
 from workbench.decision.programme import Programme
 from workbench.decision.state import CoreState
+from workbench.decision.written import written
 from workbench.errors import InputError, ParameterError, problem
 from workbench.files import locked
 from workbench.log.schema import CONTRACT
@@ -199,8 +200,11 @@ class _Run:
                 self.store.entries(),
                 write_state(self.store.folder, after),
                 summary,
+                written(programmes),
             )
-        return replay_result(summary, after, self.store, digest=digest)
+        return replay_result(
+            summary, after, self.store, digest=digest, rules=programmes, log=self.log
+        )
 
     def _apart(self, ledger: Ledger) -> list[pl.DataFrame]:
         """Run each part through all windows by itself."""

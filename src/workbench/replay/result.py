@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from workbench import text
+from workbench.decision.house import ProgrammeSet
 from workbench.decision.state import CoreState
 from workbench.errors import InputError, ParameterError, problem
 from workbench.records import (
@@ -28,6 +29,7 @@ from workbench.records import (
 )
 from workbench.replay.decided import CANDIDATES_SCHEMA
 from workbench.replay.decision_log import Stored
+from workbench.replay.job import LogLike
 from workbench.replay.part import DECISIONS_SCHEMA
 
 if TYPE_CHECKING:
@@ -89,6 +91,9 @@ class Replay(text.Result):
         candidate_frames: The same when they were kept in memory.
         with_candidates: Whether the candidate table was asked for; it may be empty.
         responses_not_admitted: Responses of the log to decisions that were not made here.
+        log_digest: Identity of the log that was replayed.
+        rules: The programmes with their house, as they were replayed.
+        log: The log itself; none when a stored decision log was opened without it.
     """
 
     programmes: pd.DataFrame
@@ -101,6 +106,9 @@ class Replay(text.Result):
     digest: str
     paths: tuple[Path, ...]
     frames: tuple[pl.DataFrame, ...]
+    log_digest: str
+    rules: ProgrammeSet
+    log: LogLike | None
     candidate_paths: tuple[Path, ...] = ()
     candidate_frames: tuple[pl.DataFrame, ...] = ()
     with_candidates: bool = False
@@ -207,6 +215,8 @@ def replay_result(
     stored: Stored,
     *,
     digest: str,
+    rules: ProgrammeSet,
+    log: LogLike | None,
 ) -> Replay:
     """Make the result of a replay from its summary, fresh or read from a manifest."""
     import pandas as pd  # noqa: PLC0415 - pandas is at the door only
@@ -282,6 +292,9 @@ def replay_result(
         candidate_frames=stored.frames("candidates"),
         with_candidates=stored.candidates,
         responses_not_admitted=summary["responses_not_admitted"],
+        log_digest=summary["log_digest"],
+        rules=rules,
+        log=log,
     )
 
 
