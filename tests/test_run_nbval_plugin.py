@@ -151,3 +151,13 @@ def test_html_counts_where_no_text_stands_beside_it():
 
 def _node(value):
     return nbformat.from_dict(value)
+
+
+def named_chart(name, x):
+    chart = {"mark": "bar", "data": {"name": name}, "datasets": {name: [{"x": x}]}}
+    return comparable([nbformat.from_dict(bundle(**{CHART: chart}))])
+
+
+def test_chart_whose_data_is_named_by_its_digest_is_compared_by_the_data():
+    assert not difference(named_chart("data-1f", 1.0), named_chart("data-2e", 1.0004), 1e-3)
+    assert difference(named_chart("data-1f", 1.0), named_chart("data-1f", 1.5), 1e-3)

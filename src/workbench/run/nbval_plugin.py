@@ -6,7 +6,8 @@ same checks. Owns how two outputs are compared; nbval runs the cells.
 
 - A tag such as ``rtol-1e-3`` on a cell sets the relative tolerance of its numbers; without one
   they must be equal. Booleans and the text between the numbers must always be equal.
-- A chart is compared as its Vega-Lite specification, data included.
+- A chart is compared as its Vega-Lite specification, data included. The names of its data sets are
+  digests of their content, so they count by their order: the content itself is compared.
 - ``text/html`` does not count where ``text/plain`` stands beside it; pictures and standard error
   never count.
 - A checked cell that was never run fails, and so does a notebook without a checked cell, a checked
@@ -140,12 +141,41 @@ def comparable(outputs: list[Any]) -> list[Any]:
         else:
             data = {mime: value for mime, value in output["data"].items() if mime not in _IGNORED}
             if any(_CHART.match(mime) for mime in data):
-                data = {mime: value for mime, value in data.items() if _CHART.match(mime)}
+                data = {
+                    mime: _with_data_by_order(value)
+                    for mime, value in data.items()
+                    if _CHART.match(mime)
+                }
             elif "text/plain" in data:
                 data.pop("text/html", None)
             if data:
                 counted.append({mime: _joined(value) for mime, value in data.items()})
     return counted
+
+
+def _with_data_by_order(chart: Any) -> Any:
+    """Return a specification whose data sets are named by their order.
+
+    >>> _with_data_by_order({"data": {"name": "data-5f"}, "datasets": {"data-5f": [{"x": 1}]}})
+    {'data': {'name': 'data 0'}, 'datasets': {'data 0': [{'x': 1}]}}
+    """
+    if not isinstance(chart, dict) or not isinstance(chart.get("datasets"), dict):
+        return chart
+    names = {name: f"data {place}" for place, name in enumerate(chart["datasets"])}
+
+    def renamed(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {
+                key: names.get(item, item)
+                if key == "name" and isinstance(item, str)
+                else renamed(item)
+                for key, item in value.items()
+            }
+        return [renamed(each) for each in value] if isinstance(value, list) else value
+
+    sets = {names[name]: rows for name, rows in chart["datasets"].items()}
+    others = {key: value for key, value in chart.items() if key != "datasets"}
+    return {**renamed(others), "datasets": sets}
 
 
 def _joined(value: Any) -> Any:
