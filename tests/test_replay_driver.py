@@ -25,7 +25,7 @@ from workbench.decision.house import ProgrammeSet
 from workbench.decision.reference import References
 from workbench.decision.state import CoreState
 from workbench.records import BUDGET_CLOSED, CAP_REACHED, OFFERED
-from workbench.replay import log_replay, windows
+from workbench.replay import drive, log_replay, windows
 from workbench.replay.part import DECISIONS_SCHEMA
 
 PERIOD_US = 3 * 86_400_000_000
@@ -75,8 +75,7 @@ class Toy:
     def finish_part(self, state, job):
         return CoreState.empty(ProgrammeSet.of([programme()])).persons
 
-    def decide_part(self, path, job, state, *, since, until, ledger, candidates):
-        self.calls.append((int(path.stem[-5:]), since))
+    def prepare_part(self, path, job, state, *, since, until):
         self.threads.add(threading.get_ident())
         known, seq = pl.col("known_at").to_physical(), pl.col("seq")
         reach = (known < until[0]) | ((known == until[0]) & (seq < until[1]))
@@ -84,6 +83,11 @@ class Toy:
             reach &= (known > since[0]) | ((known == since[0]) & (seq >= since[1]))
         frame = pl.read_parquet(path).filter(reach).with_columns(us=known)
         self.most_rows = max(self.most_rows, frame.height)
+        return int(path.stem[-5:]), since, frame
+
+    def decide_part(self, prepared, job, state, *, ledger, candidates):
+        number, since, frame = prepared
+        self.calls.append((number, since))
         after, rows, reserved = dict(state), [], []
         for at, number, person, amount in frame.select(
             "us", "seq", "person", "amount_cents"
@@ -136,7 +140,7 @@ class Toy:
 @pytest.fixture
 def toy(monkeypatch):
     made = Toy()
-    monkeypatch.setattr(log_replay, "kernel", made)
+    monkeypatch.setattr(drive, "kernel", made)
     monkeypatch.setattr(log_replay, "jobs", made)
     return made
 
@@ -188,7 +192,7 @@ def test_a_budget_closes_where_one_piece_closes_it(wishes, cuts, workers):
     toy = Toy()
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         log = small_log(Path(folder), rows_of(wishes), parts=3)
-        patch.setattr(log_replay, "kernel", toy)
+        patch.setattr(drive, "kernel", toy)
         patch.setattr(log_replay, "jobs", toy)
         patch.setattr(log_replay, "LEAST_ROWS", 1)
         patch.setattr(log_replay, "BUDGET_WINDOWS", cuts)

@@ -124,14 +124,14 @@ def test_an_interrupted_replay_leaves_the_old_decision_log_whole(
     log: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     old = replay(log, [programme()], out=tmp_path / "out").decisions().collect()
-    inner = part.decide_part
+    inner = part.prepare_part
 
     def full_disk(path, *given, **named):
         if path == log.parts[-1]:
             raise OSError(28, "No space left on device")
         return inner(path, *given, **named)
 
-    monkeypatch.setattr(part, "decide_part", full_disk)
+    monkeypatch.setattr(part, "prepare_part", full_disk)
     with pytest.raises(OSError, match="No space left"):
         replay(log, [programme(audience=None)], out=tmp_path / "out", workers=1)
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())

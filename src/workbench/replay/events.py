@@ -28,6 +28,20 @@ CALENDAR = "#calendar"
 """Column of such rows: a bit for each broadcast that goes out at that instant."""
 
 
+Part = Path | pl.LazyFrame
+"""A part of a log: its file, or the same columns from elsewhere."""
+
+
+def scan(part: Part) -> pl.LazyFrame:
+    """Return the events of a part, unread."""
+    return part if isinstance(part, pl.LazyFrame) else pl.scan_parquet(part)
+
+
+def name_of(part: Part) -> str:
+    """Return what errors call a part."""
+    return "the events" if isinstance(part, pl.LazyFrame) else str(part)
+
+
 def types_of(job: Job) -> list[int]:
     """Return the codes of the event types that the core has to see."""
     types = {role.type for role in job.roles}
@@ -37,14 +51,14 @@ def types_of(job: Job) -> list[int]:
 
 
 def read_events(
-    path: Path, job: Job, since: Position | None, until: Position
+    part: Part, job: Job, since: Position | None, until: Position
 ) -> tuple[int, pl.DataFrame, pl.DataFrame | None]:
     """Return the number of events of a window, those that matter, and who became known when.
 
     The last is read only when there are broadcasts: one row a person with ``person`` and ``since``.
     """
-    scan = pl.scan_parquet(path)
-    schema = scan.collect_schema()
+    whole = scan(part)
+    schema = whole.collect_schema()
     stored = {"event_id", "seq", "ts", "known_at", "person", "type", "tz", "customer"}
     named = (job.columns - set(job.features.names)) | job.features.reads
     stored |= job.references.stored(named)
@@ -56,7 +70,7 @@ def read_events(
         at = pl.lit(since[0]).cast(INSTANT)
         reach &= pl.col("known_at") >= at
         reach &= (pl.col("known_at") > at) | (pl.col("seq") >= since[1])
-    in_reach = scan.filter(reach)
+    in_reach = whole.filter(reach)
     frame = in_reach.filter(pl.col("type").is_in(types_of(job))).select(
         *(pl.col(name) for name in sorted(stored) if name in schema),
         *(
@@ -76,23 +90,23 @@ def read_events(
     return int(count.item()), rows, first[0] if first else None
 
 
-def check_events(frame: pl.DataFrame, path: Path, persons: int) -> None:
+def check_events(frame: pl.DataFrame, where: str, persons: int) -> None:
     """Check what the compiled code relies on."""
     known, seq = frame["known_at_us"].to_numpy(), frame["seq"].to_numpy()
     ahead = (known[1:] > known[:-1]) | ((known[1:] == known[:-1]) & (seq[1:] > seq[:-1]))
     if not ahead.all():
         row = int(np.argmin(ahead)) + 1
         raise InputError(
-            f"{path} is out of order: event {frame['event_id'][row]!r} comes after one that "
+            f"{where} is out of order: event {frame['event_id'][row]!r} comes after one that "
             "was known later or has its seq; ingest the log again"
         )
     early = frame.filter(pl.col("known_at_us") < pl.col("ts_us"))
     if early.height:
-        raise InputError(known_before_it_happened(early["event_id"][0], where=str(path)))
+        raise InputError(known_before_it_happened(early["event_id"][0], where=where))
     codes = frame["person"]
     if codes.null_count() or ((codes < 0) | (codes >= persons)).any():
         raise InputError(
-            f"{path} names a person that the code book of {persons} does not have; ingest the log again"
+            f"{where} names a person that the code book of {persons} does not have; ingest the log again"
         )
 
 

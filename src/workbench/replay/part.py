@@ -1,13 +1,14 @@
-"""One window of one part of a log through the core: evaluate, decide, and what comes out.
+"""One window of one part of a log through the core: prepare, decide, and what comes out.
 
-Owns no rule: conditions, features and limits come from ``decision``. A person is wholly in one
+``prepare_part`` makes the columns that no decision changes, once; ``decide_part`` takes them through
+the core, as often as limits or closings differ. Owns no rule: conditions, features and limits come from ``decision``. A person is wholly in one
 part, so parts share nothing but the closings of budgets, which are given.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -34,10 +35,12 @@ from workbench.decision.desk import (
     P_FIRST_ACTION,
     P_LAST_ACTION,
     T_PROGRAMME,
+    T_ROW,
     W_WIDTH,
     Desk,
 )
 from workbench.decision.grouping import grouped
+from workbench.decision.rolling import Rest
 from workbench.decision.rules import Rules
 from workbench.decision.state import CoreState, Memories, persons_frame, pruned
 from workbench.replay import events, touches
@@ -48,10 +51,21 @@ from workbench.replay.decided import (
     decisions_frame,
     rows_frame,
 )
+from workbench.replay.events import Part
 from workbench.replay.job import Job, Position
 from workbench.replay.reserves import closings_table, reserves_of
 
-__all__ = ["DECISIONS_SCHEMA", "Outcome", "PartState", "decide_part", "finish_part", "start_part"]
+__all__ = [
+    "DECISIONS_SCHEMA",
+    "Outcome",
+    "PartState",
+    "Prepared",
+    "decide_part",
+    "finish_part",
+    "prepare_part",
+    "start_beside",
+    "start_part",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,12 +96,37 @@ class PartState:
 
 
 @dataclass(frozen=True, eq=False)
+class Prepared:
+    """One window of one part, evaluated: what no decision changes.
+
+    Attributes:
+        events: Events of the window, of every type.
+        until_us: Where the window ends.
+        seen: The events as rows and touches.
+        event_ids: Ids of the rows, null for the calendar.
+        starts: Where a person's rows begin in ``order``.
+        order: Rows that mean anything, person by person.
+        known_since: From when on each person is known.
+        past: What features remember behind the window.
+    """
+
+    events: int
+    until_us: int
+    seen: touches.Seen
+    event_ids: pl.Series
+    starts: NDArray[np.int64]
+    order: NDArray[np.int64]
+    known_since: NDArray[np.int64]
+    past: Rest
+
+
+@dataclass(frozen=True, eq=False)
 class Outcome:
     """What one window of one part gave.
 
     Attributes:
-        decisions: Rows of the decision log, in their order.
-        candidates: Rows of the candidate table, or none.
+        decided: The decisions, in the order of the decision log.
+        placed: For each of them its place in the order of the core; none without candidates.
         rows: The decisions by codes.
         reserves: What they reserved of budgets.
         events: Events of the window, of every type.
@@ -97,8 +136,8 @@ class Outcome:
         state: The persons behind the window.
     """
 
-    decisions: pl.DataFrame
-    candidates: pl.DataFrame | None
+    decided: Decided
+    placed: NDArray[np.int64] | None
     rows: pl.DataFrame
     reserves: Reserves
     events: int
@@ -106,10 +145,22 @@ class Outcome:
     responses_not_admitted: int
     state: PartState
 
+    @cached_property
+    def decisions(self) -> pl.DataFrame:
+        """Rows of the decision log, in their order."""
+        return decisions_frame(self.decided)
 
-def start_part(path: Path, job: Job, carried: CoreState) -> PartState:
+    @property
+    def candidates(self) -> pl.DataFrame | None:
+        """Rows of the candidate table, or none."""
+        if self.placed is None:
+            return None
+        return candidates_frame(self.decided, self.placed, self.decisions)
+
+
+def start_part(part: Part, job: Job, carried: CoreState) -> PartState:
     """Return the persons of a part with what is remembered of them."""
-    unique = pl.scan_parquet(path).select(pl.col("person").unique().sort()).collect()["person"]
+    unique = events.scan(part).select(pl.col("person").unique().sort()).collect()["person"]
     codes = np.array(unique.drop_nulls(), dtype=np.int64)
     codes = codes[(codes >= 0) & (codes < len(job.person_ids))]
     ids = job.person_ids.gather(codes).alias("person_id")
@@ -131,55 +182,71 @@ def start_part(path: Path, job: Job, carried: CoreState) -> PartState:
     )
 
 
-def decide_part(
-    path: Path,
-    job: Job,
-    state: PartState,
-    *,
-    since: Position | None,
-    until: Position,
-    ledger: Ledger,
-    candidates: bool,
-) -> Outcome:
-    """Take one window of a part through the core; the state given is not changed.
+def start_beside(state: PartState, job: Job, carried: CoreState) -> PartState:
+    """Return the same persons as another replay of the same columns begins with them."""
+    memories = carried.memories(state.ids, job.rules, job.zones, job.features.plan)
+    return replace(state, memories=memories)
+
+
+def prepare_part(
+    part: Part, job: Job, state: PartState, *, since: Position | None, until: Position
+) -> Prepared:
+    """Evaluate one window of a part: everything that no decision changes.
+
+    What it gives holds for every replay whose programmes have the same
+    :func:`workbench.replay.job.columns_key`, whatever their limits and budgets are.
 
     Raises:
         InputError: The part is not in ``(known_at, seq)`` order, has an event that was known before
             it happened, or names a person without id.
     """
-    count, frame, first = events.read_events(path, job, since, until)
-    events.check_events(frame, path, len(job.person_ids))
-    before = state.memories
-    table = before.table.copy()
+    count, frame, first = events.read_events(part, job, since, until)
+    events.check_events(frame, events.name_of(part), len(job.person_ids))
+    known = state.memories.table[:, H_SINCE]
     if first is not None:
+        known = known.copy()
         person = np.searchsorted(state.codes, first["person"].to_numpy())
-        known = table[person, H_SINCE]
         new = np.asarray(first["since"], dtype=np.int64)
-        table[person, H_SINCE] = np.where(known < -NEVER_US // 2, new, known)
-        start = np.where(table[:, H_SINCE] < -NEVER_US // 2, NEVER_US, table[:, H_SINCE])
+        known[person] = np.where(known[person] < -NEVER_US // 2, new, known[person])
+        start = np.where(known < -NEVER_US // 2, NEVER_US, known)
         ticks = events.ticks_of(
             job, state.codes, start, (None if since is None else since[0], until[0])
         )
         frame = _with_ticks(frame, ticks)
     local = state.local_of[frame["person"].to_numpy()]
-    values, past = events.feature_values(frame, local, before.past, job)
-    seen = touches.touches_of(frame, local, values, job, state, offset=len(before.rows))
-    rows = np.vstack([before.rows, seen.rows])
-    all_touches = np.vstack([before.touches, seen.touches])
-    desk = desk_of(job, state, rows, all_touches, ledger, candidates=candidates)
-    kept = seen.keep + len(before.rows)
+    values, past = events.feature_values(frame, local, state.memories.past, job)
+    seen = touches.touches_of(frame, local, values, job, state)
     starts, order = grouped(local[seen.keep].astype(np.int64), len(state.codes))
-    shift = len(before.touches)
-    rows[len(before.rows) :, touches.RANGE] += shift
-    core.run_compiled(desk, table, starts, kept[order], until[0])
-    after = pruned(
-        Memories(table, rows, all_touches, pl.concat([before.event_ids, frame["event_id"]]), past),
-        job.rules,
+    return Prepared(
+        events=count,
+        until_us=until[0],
+        seen=seen,
+        event_ids=frame["event_id"],
+        starts=starts,
+        order=seen.keep[order],
+        known_since=known,
+        past=past,
     )
+
+
+def decide_part(
+    prepared: Prepared, job: Job, state: PartState, *, ledger: Ledger, candidates: bool
+) -> Outcome:
+    """Take a prepared window of a part through the core; what is given is not changed."""
+    before, seen = state.memories, prepared.seen
+    table = before.table.copy()
+    table[:, H_SINCE] = prepared.known_since
+    rows, all_touches = seen.rows, seen.touches
+    if len(before.touches):
+        rows, all_touches = _behind(before, seen)
+    ids = pl.concat([before.event_ids, prepared.event_ids])
+    desk = desk_of(job, state, rows, all_touches, ledger, candidates=candidates)
+    order = prepared.order + len(before.rows)
+    core.run_compiled(desk, table, prepared.starts, order, prepared.until_us)
+    after = pruned(Memories(table, rows, all_touches, ids, prepared.past), job.rules)
     out = desk.out[: desk.counts[C_OUT]]
     kind = out[:, O_KEY] // 64
     placed = np.lexsort((out[:, O_PROGRAMME], kind, out[:, O_SEQ], out[:, O_KNOWN]))
-    ids = pl.concat([before.event_ids, frame["event_id"]])
     decided = Decided(
         out[placed],
         desk,
@@ -191,23 +258,30 @@ def decide_part(
         job.programmes,
         job.zones,
     )
-    decisions = decisions_frame(decided)
     triggered = np.bincount(out[:, O_PROGRAMME], minlength=len(job.programmes))
-    new_state = replace(state, memories=after)
     return Outcome(
-        decisions=decisions,
-        candidates=candidates_frame(decided, placed, decisions) if candidates else None,
+        decided=decided,
+        placed=placed if candidates else None,
         rows=rows_frame(decided),
         reserves=reserves_of(decided.out, job.rules, job.zone_table, job.changes),
-        events=count,
+        events=prepared.events,
         counts={
             "considered": seen.considered,
             "unknown": seen.unknown,
             "triggered": dict(enumerate(triggered.tolist())),
         },
         responses_not_admitted=int(desk.counts[C_REFUSED_ANSWERS]),
-        state=new_state,
+        state=replace(state, memories=after),
     )
+
+
+def _behind(before: Memories, seen: touches.Seen) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return rows and touches of a window behind those of what waits."""
+    rows = np.vstack([before.rows, seen.rows])
+    rows[len(before.rows) :, touches.RANGE] += len(before.touches)
+    both = np.vstack([before.touches, seen.touches])
+    both[len(before.touches) :, T_ROW] += len(before.rows)
+    return rows, both
 
 
 def finish_part(state: PartState, job: Job) -> pl.DataFrame:

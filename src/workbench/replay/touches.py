@@ -116,8 +116,6 @@ def touches_of(
     values: NDArray[np.int64],
     job: Job,
     state: PartState,
-    *,
-    offset: int,
 ) -> Seen:
     """Evaluate the conditions over a window and fill the tables.
 
@@ -127,7 +125,6 @@ def touches_of(
         values: Features of each.
         job: The replay.
         state: The persons.
-        offset: Rows that stand before these in the table of the core.
     """
     rows = _rows(frame, job)
     considered = dict.fromkeys(range(len(job.programmes)), 0)
@@ -160,7 +157,6 @@ def touches_of(
     whole = np.vstack([np.zeros((0, T_WIDTH), np.int64), *tables])
     starts, order = grouped(whole[:, T_ROW], frame.height)
     whole = whole[order]
-    whole[:, T_ROW] += offset
     rows[:, R_FIRST], rows[:, R_LAST] = starts[:-1], starts[1:]
     if job.answers:
         fires = np.zeros(frame.height, dtype=bool)
