@@ -6,6 +6,7 @@ from workbench.replay.one_event import DecisionCore
 from workbench.replay.reach import Reach, reach_by
 from workbench.replay.result import Replay
 from workbench.replay.stored import open_replay
+from workbench.replay.variants import Sweep, sweep, vary
 from workbench.replay.views import (
     funnel_rows,
     refusals,
@@ -17,12 +18,15 @@ __all__ = [
     "DecisionCore",
     "Reach",
     "Replay",
+    "Sweep",
     "funnel_rows",
     "load_state",
     "open_replay",
     "reach_by",
     "refusals",
     "replay",
+    "sweep",
+    "vary",
     "weekly_committed_cost",
     "weekly_decisions",
 ]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
@@ -19,6 +19,7 @@ from workbench.decision.plan import Role, roles_of
 from workbench.decision.reference import References
 from workbench.decision.rules import RESPONSES, Rules, rules_of, tracks_answers
 from workbench.log.schema import Column
+from workbench.params import Parameters, digest_of
 
 Position = tuple[int, int]
 """``(known_at_us, seq)``: events before it were seen, an event at it was not."""
@@ -62,6 +63,7 @@ class Job:
         person_ids: Position = code.
         customer_of: Code of the customer of each person, -1 where there is none.
         consent: The reference table of consent, or none.
+        answered: Whether the log has responses that name a decision.
         answers: Whether responses are admitted to decisions.
         budgets: Name and amount of every budget and inventory, by number.
     """
@@ -78,6 +80,7 @@ class Job:
     person_ids: pl.Series
     customer_of: NDArray[np.int64]
     consent: pl.DataFrame | None
+    answered: bool
     answers: bool
     budgets: tuple[tuple[str, int], ...]
 
@@ -121,9 +124,78 @@ def job_of(log: LogLike, programmes: ProgrammeSet) -> Job:
         person_ids=log.codes("person"),
         customer_of=_customers(log),
         consent=log.table("consent") if "consent" in log.tables else None,
+        answered=answered,
         answers=answers,
-        budgets=tuple((each.name, each.amount) for each in rules.accounts),
+        budgets=_budgets(rules),
     )
+
+
+def job_beside(job: Job, programmes: ProgrammeSet) -> Job:
+    """Return the job of other programmes with the same :func:`columns_key` over the same log."""
+    rules = rules_of(programmes, answers=job.answers)
+    return replace(job, programmes=programmes, rules=rules, budgets=_budgets(rules))
+
+
+def columns_key(programmes: ProgrammeSet, *, answered: bool) -> str:
+    """Return what names the columns that programmes need: equal keys can share prepared windows.
+
+    Everything counts but the keys of which it is known that only decisions read them: limits,
+    quiet hours, budgets, the slot, and what goes into a score.
+
+    >>> from workbench.decision import load_programmes
+    >>> from workbench.decision.written import changed
+    >>> programmes = load_programmes("params/programmes/grocery")
+    >>> key = columns_key(programmes, answered=False)
+    >>> key == columns_key(changed(programmes, {"house.slot": 2}), answered=False)
+    True
+    >>> key == columns_key(changed(programmes, {"lunch_basket.audience": None}), answered=False)
+    False
+    """
+    stochastic = rules_of(programmes, answers=False).stochastic.tolist()
+    return digest_of(
+        {
+            "answers": answered or tracks_answers(programmes, programmes.house),
+            "house": _without(programmes.house, _DECIDES_IN_HOUSE),
+            "columns": dict(programmes.columns),
+            "programmes": [
+                {
+                    **_without(programme, _DECIDES),
+                    "offers": [_without(offer, _DECIDES_IN_OFFER) for offer in programme.offers],
+                    "context": [each.when for each in programme.choose.context],
+                    "cells": [
+                        each.model_dump(mode="json")
+                        for each in (
+                            programme.choose.policy.cells if programme.choose.policy else ()
+                        )
+                    ],
+                    "draws": drawn,
+                }
+                for programme, drawn in zip(programmes, stochastic, strict=True)
+            ],
+        }
+    )
+
+
+_DECIDES = {"stage", "limits", "quiet_hours", "budget", "choose", "points", "offers"}
+_DECIDES_IN_HOUSE = {"caps", "quiet_hours", "budgets", "slot"}
+_DECIDES_IN_OFFER = {
+    "value_cents",
+    "cost_cents",
+    "redemption_rate",
+    "validity",
+    "propensity",
+    "priority",
+    "inventory",
+    "mandatory",
+}
+
+
+def _without(model: Parameters, keys: set[str]) -> dict[str, Any]:
+    return model.model_dump(mode="json", exclude=keys)
+
+
+def _budgets(rules: Rules) -> tuple[tuple[str, int], ...]:
+    return tuple((each.name, each.amount) for each in rules.accounts)
 
 
 def zones_of(references: References) -> tuple[str, ...]:

@@ -101,7 +101,7 @@ def replay(
             "until lies before the end of what the state has seen; a replay goes forward only"
         )
     folder = None if out is None else own_folder(out, log)
-    with _told_as_input(), contextlib.nullcontext() if folder is None else locked(folder):
+    with told_as_input(), contextlib.nullcontext() if folder is None else locked(folder):
         store = Stored(folder, candidates=candidates)
         lane = lane_of(log, jobs.job_of(log, chosen), carried.ledger.copy(), store)
         cuts = cuts_of(log, carried, end, budgets=bool(lane.job.budgets))
@@ -135,7 +135,7 @@ def workers_of(workers: int | None, log: LogLike) -> int:
 
 
 @contextlib.contextmanager
-def _told_as_input() -> Iterator[None]:
+def told_as_input() -> Iterator[None]:
     """Say of a stored log whose bytes cannot be read that it must be made again."""
     try:
         yield
