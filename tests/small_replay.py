@@ -7,7 +7,16 @@ import numpy as np
 from workbench.decision import core
 from workbench.decision.budgets import Ledger
 from workbench.decision.clocks import tables_of
-from workbench.decision.desk import C_WIDTH, L_WIDTH, O_WIDTH, R_WIDTH, T_WIDTH, W_WIDTH, Desk
+from workbench.decision.desk import (
+    C_WIDTH,
+    L_WIDTH,
+    O_WIDTH,
+    R_WIDTH,
+    T_WIDTH,
+    W_WIDTH,
+    Desk,
+    nothing_given,
+)
 from workbench.decision.house import ProgrammeSet
 from workbench.decision.programme import Programme
 from workbench.decision.rules import rules_of
@@ -58,5 +67,6 @@ def decide_something() -> None:
         looks=table(L_WIDTH),
         counts=np.zeros(C_WIDTH, dtype=np.int64),
         work=table(W_WIDTH),
+        **nothing_given(),
     )
     core.run_compiled(desk, table(len(rules.blank)), np.zeros(1, np.int64), none, 0)

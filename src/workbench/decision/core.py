@@ -41,11 +41,21 @@ from workbench.decision.desk import (
     A_PROGRAMME,
     A_VALIDITY,
     AFTER,
+    C_GIVEN,
     C_LOOKS,
     C_OUT,
     C_REFUSED_ANSWERS,
     C_SHARES,
+    EMPTY_US,
     EPSILON,
+    G_ACTION,
+    G_AT,
+    G_KEY,
+    G_KNOWN,
+    G_MADE,
+    G_MADE_TS,
+    G_SEQ,
+    G_UNTIL,
     H_COLLECT,
     H_NEXT,
     KIND_CALENDAR,
@@ -166,6 +176,9 @@ from workbench.records import (
     YES,
     Taken,
 )
+
+SLOTS = 64
+"""Places that the key of a set leaves for its slots."""
 
 SPEC_VERSION = 2
 """Version of the rules: raised when a change makes a decision of the golden log another one."""
@@ -600,13 +613,92 @@ def decide_set(  # noqa: C901, PLR0912, PLR0917 - compiled: flat values, one pat
 
 
 @in_core
+def copy(memory: NDArray, to: NDArray) -> None:  # type: ignore[type-arg]  # compiled
+    """Copy a memory: place by place, because assigning a slice would count references."""
+    for place in range(len(memory)):
+        to[place] = memory[place]
+
+
+@in_core
+def follow(  # noqa: PLR0917 - compiled: flat values, one path
+    desk: Desk,
+    memory: NDArray,  # type: ignore[type-arg]  # compiled
+    person: int,
+    known_us: int,
+    seq: int,
+    key: int,
+    count: int,
+) -> None:
+    """Enter what another replay decided for a person before a place.
+
+    What it queued waits for the touch of its programme among the ``count`` candidates at work.
+    """
+    i = desk.counts[C_GIVEN]
+    while i < desk.given_start[person + 1]:
+        row = desk.given[i]
+        if row[G_KNOWN] > known_us or (
+            row[G_KNOWN] == known_us
+            and (row[G_SEQ] > seq or (row[G_SEQ] == seq and row[G_KEY] >= key))
+        ):
+            break
+        action = row[G_ACTION]
+        p = desk.actions[action, A_PROGRAMME]
+        fold(desk, memory, Taken(action, row[G_AT]))
+        made = desk.programmes[p, P_MADE]
+        if row[G_MADE] >= 0 and made >= 0:
+            place = made + 1 + 3 * (memory[made] % MADE)
+            memory[place] = row[G_MADE_TS]
+            memory[place + 1] = row[G_MADE]
+            memory[place + 2] = action
+            memory[made] += 1
+        queue = desk.programmes[p, P_QUEUE]
+        for c in range(count):
+            touch = desk.work[c, W_TOUCH]
+            if row[G_UNTIL] >= 0 and queue >= 0 and desk.touches[touch, T_PROGRAMME] == p:
+                memory[queue] = row[G_UNTIL]
+                memory[queue + 1] = touch
+                memory[queue + 2] = action
+                memory[queue + 3] = row[G_AT]
+                memory[queue + 4] = 1 << (action - desk.programmes[p, P_FIRST_ACTION])
+                memory[H_NEXT] = min(memory[H_NEXT], row[G_UNTIL])
+        i += 1
+    desk.counts[C_GIVEN] = i
+
+
+@in_core
+def decide(  # noqa: PLR0917 - compiled: flat values, one path
+    desk: Desk,
+    memory: NDArray,  # type: ignore[type-arg]  # compiled
+    person: int,
+    count: int,
+    of_set: int,
+    known_us: int,
+    seq: int,
+    key: int,
+) -> None:
+    """Decide a set; where another replay is followed, remember nothing of it."""
+    if len(desk.given) == 0:
+        decide_set(desk, memory, person, count, of_set, known_us, seq, key)
+        return
+    follow(desk, memory, person, known_us, seq, key, 0)
+    copy(memory, desk.kept)
+    decide_set(desk, memory, person, count, of_set, known_us, seq, key)
+    copy(desk.kept, memory)
+    follow(desk, memory, person, known_us, seq, key + SLOTS, count)
+
+
+@in_core
 def release(desk: Desk, memory: NDArray, person: int, p: int) -> None:  # type: ignore[type-arg]  # compiled
     """Take an offer out of the queue: look at it again, then let it go out or not."""
     queue = desk.programmes[p, P_QUEUE]
     at_us, touch, action = memory[queue], memory[queue + 1], memory[queue + 2]
+    place = (at_us, at_us, TIMER_SEQ, set_key(desk, KIND_RELEASE, p, person))
+    if len(desk.given) > 0:
+        follow(desk, memory, person, at_us, TIMER_SEQ, place[3], 0)
     give_back(desk, memory, Taken(action, memory[queue + 3]))
     memory[queue] = NEVER_US
-    place = (at_us, at_us, TIMER_SEQ, set_key(desk, KIND_RELEASE, p, person))
+    if len(desk.given) > 0:
+        copy(memory, desk.kept)
     out = write(desk, person, touch, KIND_RELEASE, KIND_RELEASE, place)
     desk.out[out, O_ACTION] = action
     desk.work[0, W_TOUCH] = touch
@@ -620,6 +712,9 @@ def release(desk: Desk, memory: NDArray, person: int, p: int) -> None:  # type: 
         draw_again(desk, out, p, touch, memory[queue + 4])
         desk.out[out, O_REASON] = deliver(desk, memory, out, action, at_us)
         settle_looks(desk, out, p, desk.out[out, O_REASON], action)
+    if len(desk.given) > 0:
+        copy(desk.kept, memory)
+        follow(desk, memory, person, at_us, TIMER_SEQ, place[3] + SLOTS, 0)
 
 
 @in_core
@@ -638,7 +733,7 @@ def draw_again(desk: Desk, out: int, p: int, touch: int, mask: int) -> None:
 @in_core
 def set_key(desk: Desk, kind: int, p: int, person: int) -> int:
     """Return the key of what time causes: a total order at one instant, with room for slots."""
-    return (((kind * 1024 + p) << 32) + desk.person_keys[person]) * 64
+    return (((kind * 1024 + p) << 32) + desk.person_keys[person]) * SLOTS
 
 
 @in_core
@@ -660,7 +755,7 @@ def fire_timer(desk: Desk, memory: NDArray, person: int, p: int) -> None:  # typ
     desk.work[0, W_TOUCH] = memory[timer + 2]
     desk.work[0, W_DONE] = 0
     key = set_key(desk, KIND_TIMER, p, person)
-    decide_set(desk, memory, person, 1, KIND_TIMER, due_us, TIMER_SEQ, key)
+    decide(desk, memory, person, 1, KIND_TIMER, due_us, TIMER_SEQ, key)
 
 
 @in_core
@@ -681,7 +776,7 @@ def fire(desk: Desk, memory: NDArray, person: int) -> None:  # type: ignore[type
                 memory[held] = -1
                 count += 1
         key = set_key(desk, KIND_COLLECTED, 0, person)
-        decide_set(desk, memory, person, count, KIND_COLLECTED, due_us, TIMER_SEQ, key)
+        decide(desk, memory, person, count, KIND_COLLECTED, due_us, TIMER_SEQ, key)
     else:
         for q in range(len(desk.programmes)):
             queue = desk.programmes[q, P_QUEUE]
@@ -765,7 +860,7 @@ def take(desk: Desk, memory: NDArray, person: int, i: int) -> None:  # type: ign
             desk.work[count, W_DONE] = 2
         count += 1
     if count > 0:
-        decide_set(desk, memory, person, count, KIND_EVENT, known_us, desk.rows[i, R_SEQ], 0)
+        decide(desk, memory, person, count, KIND_EVENT, known_us, desk.rows[i, R_SEQ], 0)
 
 
 @in_core
@@ -780,7 +875,7 @@ def tick(desk: Desk, memory: NDArray, person: int, i: int) -> None:  # type: ign
         desk.work[0, W_TOUCH] = touch
         desk.work[0, W_DONE] = 0
         key = set_key(desk, KIND_CALENDAR, desk.touches[touch, T_PROGRAMME], person)
-        decide_set(desk, memory, person, 1, KIND_CALENDAR, at_us, TIMER_SEQ, key)
+        decide(desk, memory, person, 1, KIND_CALENDAR, at_us, TIMER_SEQ, key)
     refresh(desk, memory)
 
 
@@ -795,6 +890,8 @@ def pass_time(desk: Desk, memory: NDArray, person: int, until_us: int) -> None: 
 def see_row(desk: Desk, memory: NDArray, person: int, i: int) -> None:  # type: ignore[type-arg]  # compiled
     """Let time pass up to a row, and take it."""
     pass_time(desk, memory, person, desk.rows[i, R_KNOWN])
+    if len(desk.given) > 0:
+        follow(desk, memory, person, desk.rows[i, R_KNOWN], desk.rows[i, R_SEQ], 0, 0)
     if desk.rows[i, R_TICK] == 1:
         tick(desk, memory, person, i)
     else:
@@ -824,9 +921,13 @@ def runner(digest: int) -> Callable[[Desk, NDArray, NDArray, NDArray, int], None
             return
         for person in range(len(memories)):
             memory = memories[person]
+            if len(desk.given) > 0:
+                desk.counts[C_GIVEN] = desk.given_start[person]
             for k in range(starts[person], starts[person + 1]):
                 see_row(desk, memory, person, order[k])
             pass_time(desk, memory, person, until_us)
+            if len(desk.given) > 0:
+                follow(desk, memory, person, until_us, EMPTY_US, 0, 0)
 
     return run
 

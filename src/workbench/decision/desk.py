@@ -4,12 +4,12 @@ Everything is whole numbers in a few tables of one type, because each table more
 functions pass on costs seconds of compiling. A column is named by the letter of its table: ``P_``
 programmes, ``A_`` actions (an offer of a programme, or its award), ``M_`` meters, ``R_`` rows
 (events and calendar ticks), ``T_`` touches (what a row means to a programme), ``O_`` rows put out,
-``L_`` candidates looked at, ``H_`` head of a person's memory.
+``L_`` candidates looked at, ``G_`` decisions given from elsewhere, ``H_`` head of a person's memory.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,8 +151,20 @@ H_NEXT, H_COLLECT, H_SINCE, H_WIDTH = range(4)
 
 L_OUT, L_ACTION, L_REASON, L_METER, L_COUNT, L_LIMIT, L_FREE, L_WIDTH = range(8)
 
-C_OUT, C_SHARES, C_LOOKS, C_REFUSED_ANSWERS, C_WIDTH = range(5)
+C_OUT, C_SHARES, C_LOOKS, C_REFUSED_ANSWERS, C_GIVEN, C_WIDTH = range(6)
 W_TOUCH, W_OUT, W_DONE, W_WIDTH = range(4)
+
+(
+    G_KNOWN,
+    G_SEQ,
+    G_KEY,
+    G_ACTION,
+    G_AT,
+    G_MADE,
+    G_MADE_TS,
+    G_UNTIL,
+    G_WIDTH,
+) = range(9)
 
 MADE = 16
 """Delivered decisions that are remembered for each person: older ones can no more be answered.
@@ -189,6 +201,10 @@ class Desk(NamedTuple):
         looks: Candidates x ``L_``; no rows when they are not wanted.
         counts: Numbers of rows used, ``C_``.
         work: Room for the candidates of one set x ``W_``.
+        given: Decisions of another replay x ``G_``, each person's in their order: when there are
+            any, memories follow them and not what is decided here.
+        given_start: Where a person's begin in ``given``; one entry more at the end.
+        kept: Room for one memory while something is decided that is not remembered.
     """
 
     programmes: Table
@@ -215,3 +231,12 @@ class Desk(NamedTuple):
     looks: Table
     counts: NDArray[np.int64]
     work: Table
+    given: Table
+    given_start: NDArray[np.int64]
+    kept: NDArray[np.int64]
+
+
+def nothing_given() -> dict[str, Any]:
+    """Return the tables of a desk that follows nobody but itself."""
+    none = np.zeros(0, dtype=np.int64)
+    return {"given": np.zeros((0, G_WIDTH), dtype=np.int64), "given_start": none, "kept": none}

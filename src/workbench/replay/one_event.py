@@ -67,6 +67,7 @@ from workbench.decision.desk import (
     T_YES,
     W_WIDTH,
     Desk,
+    nothing_given,
 )
 from workbench.decision.house import ProgrammeSet
 from workbench.decision.plan import Role, roles_of, touched_by_one
@@ -289,6 +290,7 @@ class DecisionCore:
             looks=np.zeros((0, L_WIDTH), dtype=np.int64),
             counts=np.zeros(C_WIDTH, dtype=np.int64),
             work=np.zeros((wide, W_WIDTH), dtype=np.int64),
+            **nothing_given(),
         )
         self._tick_due: dict[int, list[int]] = {}
         for row in range(count):

@@ -38,6 +38,8 @@ from workbench.decision.desk import (
     T_ROW,
     W_WIDTH,
     Desk,
+    Table,
+    nothing_given,
 )
 from workbench.decision.grouping import grouped
 from workbench.decision.rolling import Rest
@@ -66,6 +68,9 @@ __all__ = [
     "start_beside",
     "start_part",
 ]
+
+
+Given = tuple[Table, NDArray[np.int64]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,9 +235,25 @@ def prepare_part(
 
 
 def decide_part(
-    prepared: Prepared, job: Job, state: PartState, *, ledger: Ledger, candidates: bool
+    prepared: Prepared,
+    job: Job,
+    state: PartState,
+    *,
+    ledger: Ledger,
+    candidates: bool,
+    given: Given | None = None,
 ) -> Outcome:
-    """Take a prepared window of a part through the core; what is given is not changed."""
+    """Take a prepared window of a part through the core; what is given is not changed.
+
+    Args:
+        prepared: The window.
+        job: The replay.
+        state: The persons before it.
+        ledger: The closings of budgets.
+        candidates: Whether every offer that is considered is written down.
+        given: Decisions x ``G_`` that memories follow in the place of those made here, and where
+            each person's begin.
+    """
     before, seen = state.memories, prepared.seen
     table = before.table.copy()
     table[:, H_SINCE] = prepared.known_since
@@ -241,6 +262,9 @@ def decide_part(
         rows, all_touches = _behind(before, seen)
     ids = pl.concat([before.event_ids, prepared.event_ids])
     desk = desk_of(job, state, rows, all_touches, ledger, candidates=candidates)
+    if given is not None:
+        kept = np.zeros(table.shape[1], dtype=np.int64)
+        desk = desk._replace(given=given[0], given_start=given[1], kept=kept)
     order = prepared.order + len(before.rows)
     core.run_compiled(desk, table, prepared.starts, order, prepared.until_us)
     after = pruned(Memories(table, rows, all_touches, ids, prepared.past), job.rules)
@@ -322,6 +346,7 @@ def desk_of(
         looks=np.full((2 * int(per_touch.sum()) if candidates else 0, L_WIDTH), -1, dtype=np.int64),
         counts=np.zeros(C_WIDTH, dtype=np.int64),
         work=np.zeros((len(rules.programmes) + 1, W_WIDTH), dtype=np.int64),
+        **nothing_given(),
     )
 
 
