@@ -162,6 +162,14 @@ def test_the_same_id_with_equal_content_is_a_duplicate_and_with_other_content_is
     assert log.to_polars(["customer_id"])["customer_id"].to_list() == ["sam"]
 
 
+def test_an_id_that_two_customers_share_is_two_events_when_the_mapping_names_both(tmp_path: Path):
+    scoped = SHOP.replace("{columns: [id]}", "{columns: [customer, id]}")
+    other = GOOD.replace("sam", "billy")
+    log = shop(tmp_path, GOOD + other + GOOD + other, text=scoped)
+    assert log.report["duplicates"] == 2
+    assert sorted(log.to_polars(["customer_id"])["customer_id"]) == ["billy", "sam"]
+
+
 def test_bytes_that_are_not_utf8_are_kept_apart_and_the_rest_is_read(tmp_path: Path):
     latin = "2,sale,2024-01-05,Zoë,1.00,1\n".encode("latin-1")
     log = shop(tmp_path, GOOD.encode() + latin + "3,sale,2024-01-05,Zoë,1.00,1\n".encode())
