@@ -139,6 +139,16 @@ def test_may_makes_sense_and_is_good_are_three_stages_with_counts_of_their_own(t
     assert counted[stages].tolist() == [1, 2, 1, 1]
 
 
+def test_a_refusal_by_a_limit_names_it_its_count_and_when_it_is_free_again(tmp_path: Path):
+    caps = [{"count": 2, "window": "5 days", "name": "two_in_five"}]
+    rows = [{"ts": f"2024-03-0{day}T09:00", "person_id": "ann"} for day in (4, 6, 8)]
+    result = replay(small_log(tmp_path, rows), [programme(limits={"caps": caps})], candidates=True)
+    names = ["reason", "meter", "count", "limit", "free_at"]
+    refused = result.candidates().filter(pl.col("reason") != "offered").select(names).collect()
+    free_at = datetime(2024, 3, 9, 9, tzinfo=UTC)
+    assert refused.rows() == [("cap_reached", "two_in_five", 2, 2, free_at)]
+
+
 def test_an_offer_has_a_cap_for_each_person_and_a_number_of_pieces_in_all():
     limits = {"caps": [{"count": 1, "window": "30 days", "scope": "offer"}]}
     one = core(programme(offers=[offer("mug", inventory=2)], limits=limits))
