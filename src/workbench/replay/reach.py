@@ -13,6 +13,9 @@ from workbench.errors import InputError
 from workbench.frames import Frame, groups_of
 from workbench.replay.result import Replay
 
+DELIVERED_OFFER = pl.col("delivered") & pl.col("offer_id").is_not_null()
+"""Whether a decision sent an offer; points that were awarded are none."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Reach(text.Result):
@@ -51,20 +54,8 @@ def reach_by(replayed: Replay, customers: Frame, column: str, *, min_customers: 
     True
     """
     people = groups_of(customers, column)
-    rates = pl.from_pandas(replayed.offers[["programme", "offer_id", "redemption_rate"]])
-    offers = (
-        replayed.decisions()
-        .filter("delivered")
-        .with_columns(pl.col("programme", "offer_id", "person").cast(pl.String))
-        .join(rates.lazy(), on=["programme", "offer_id"], how="left")
-        .group_by("person")
-        .agg(
-            offers=pl.len().cast(pl.Int64),
-            committed_cents=(pl.col("cost_cents") * pl.col("redemption_rate")).sum(),
-        )
-        .collect()
-    )
-    _all_there(people, offers)
+    offers = offers_by_person(replayed)
+    all_there(people, offers)
     table = (
         people.join(offers, left_on="person_id", right_on="person", how="left")
         .group_by("group")
@@ -85,12 +76,29 @@ def reach_by(replayed: Replay, customers: Frame, column: str, *, min_customers: 
     )
 
 
+def offers_by_person(replayed: Replay) -> pl.DataFrame:
+    """Return who got an offer, with ``offers`` and ``committed_cents``; points are no offer."""
+    rates = pl.from_pandas(replayed.offers[["programme", "offer_id", "redemption_rate"]])
+    return (
+        replayed.decisions()
+        .filter(DELIVERED_OFFER)
+        .with_columns(pl.col("programme", "offer_id", "person").cast(pl.String))
+        .join(rates.lazy(), on=["programme", "offer_id"], how="left")
+        .group_by("person")
+        .agg(
+            offers=pl.len().cast(pl.Int64),
+            committed_cents=(pl.col("cost_cents") * pl.col("redemption_rate")).sum(),
+        )
+        .collect()
+    )
+
+
 def _headline(table: pd.DataFrame) -> str:
     reached, customers = table["reached"].sum(), table["customers"].sum()
     return f"Offers would have reached {text.share(reached / customers)} of the customers"
 
 
-def _all_there(people: pl.DataFrame, offers: pl.DataFrame) -> None:
+def all_there(people: pl.DataFrame, offers: pl.DataFrame) -> None:
     """Refuse to leave out an offer because its customer has no row."""
     without = offers.join(people, left_on="person", right_on="person_id", how="anti").height
     if without:

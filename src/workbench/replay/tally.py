@@ -12,7 +12,7 @@ from workbench.decision.budgets import Ledger
 from workbench.decision.house import ProgrammeSet
 from workbench.decision.programme import Programme
 from workbench.errors import WorkbenchError
-from workbench.records import REASONS
+from workbench.records import OFFERED, REASONS
 from workbench.replay.job import LogLike
 from workbench.replay.part import Outcome
 
@@ -27,7 +27,7 @@ class Counts:
         not_admitted: Responses whose decision was not made in this replay.
         sums: A row for each programme, reason and offer, with ``len`` and both costs.
         persons: Each person once for each programme and reason.
-        reached: Each person once to whom something was delivered.
+        reached: Each person once to whom an offer was delivered.
     """
 
     events: int
@@ -49,7 +49,7 @@ class Counts:
                 pl.len(), pl.col("cost_cents").sum(), pl.col("would_cost_cents").sum()
             ),
             rows.select("programme", "reason", "person").unique(),
-            rows.filter("delivered")["person"].unique(),
+            rows.filter(pl.col("reason") == OFFERED)["person"].unique(),
         )
 
 
