@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from workbench.records import Event
     from workbench.replay import (
         DecisionCore,
+        diff,
         funnel_rows,
         open_replay,
         reach_by,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DecisionCore",
     "Event",
+    "diff",
     "fit_clv",
     "funnel_rows",
     "holdout_check",
@@ -93,6 +95,7 @@ _OWNERS = {
     "workbench.profile": ("load_segments", "profile", "rfm_grid", "rfm_scores", "segment"),
     "workbench.replay": (
         "DecisionCore",
+        "diff",
         "funnel_rows",
         "open_replay",
         "reach_by",

@@ -1,6 +1,8 @@
 """What drives the core: a log, or one event at a time. Owns no rule of any kind."""
 
+from workbench.replay.compare import Diff, diff
 from workbench.replay.decision_log import load_state
+from workbench.replay.gains import Gains
 from workbench.replay.log_replay import replay
 from workbench.replay.one_event import DecisionCore
 from workbench.replay.reach import Reach, reach_by
@@ -16,9 +18,12 @@ from workbench.replay.views import (
 
 __all__ = [
     "DecisionCore",
+    "Diff",
+    "Gains",
     "Reach",
     "Replay",
     "Sweep",
+    "diff",
     "funnel_rows",
     "load_state",
     "open_replay",

@@ -136,6 +136,15 @@ def write_manifest(
     return digest
 
 
+def part_of(file: Path) -> int:
+    """Return the number of the part whose decisions a file of a decision log holds.
+
+    >>> part_of(Path("decisions-00003-00000-9d0adf4edac7c0b1.parquet"))
+    3
+    """
+    return int(file.name.split("-")[1])
+
+
 def read_manifest(folder: Path) -> dict[str, Any]:
     """Return the manifest of a decision log whose parts are all there.
 
