@@ -16,6 +16,7 @@ FOLDER = root(Path(__file__).parent) / "benchmarks"
 UNITS = re.compile(
     r"(_s|_ms|_seconds|_mb|_per_second|_count)$|(^|_)ratio(_|$)"
     r"|^(rows|events(_\w+)?|decisions|programmes|persons|repeats|closed_budgets)$"
+    r"|(^|_)seconds_diff_1m$"
     r"|^(sample_events|sample_decisions|\w+_per_second_on_sample)$"
 )
 
@@ -51,6 +52,14 @@ def test_the_ingestion_prints_one_object_with_units():
     assert without_unit(found) == []
     assert found["rows"] == 1_477_998
     assert found["ingest_seconds"] == found["ingest_worst_seconds"]
+
+
+@pytest.mark.slow
+def test_the_diff_prints_one_object_with_units():
+    found = figures("diff.py", "--events", "20000", "--repeats", "1")
+    assert without_unit(found) == []
+    assert 0 < found["differing_count"] < found["decisions"]
+    assert found["seconds_diff_1m"] == found["worst_seconds_diff_1m"]
 
 
 def test_a_name_without_a_unit_is_seen():

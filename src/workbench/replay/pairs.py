@@ -26,7 +26,7 @@ KINDS = (SAME, CHANGED, ONLY_A, ONLY_B)
 """What became of a decision, in the order of tables."""
 
 _OUTCOME = ("reason", "offer_id", "channel", "variant", "points", "known_at")
-_READ = ("decision_id", "set_id", "person", "programme", "ts", *_OUTCOME)
+READ = ("decision_id", "set_id", "person", "programme", "ts", *_OUTCOME)
 _OFFERED = REASON_OF_CODE[OFFERED].name
 _REASON = pl.Enum([NOT_TRIGGERED, *(each.name for each in REASONS)])
 _STAGE = pl.Enum([NOT_TRIGGERED, *STAGES])
@@ -133,7 +133,7 @@ def _parts(a: Replay, b: Replay) -> Iterator[tuple[pl.LazyFrame, pl.LazyFrame]]:
 
 def _joined(a: pl.LazyFrame, b: pl.LazyFrame) -> pl.DataFrame:
     """Return each decision once, with its outcome in both and its place in the order of each."""
-    sides = [each.select(_READ).with_row_index("place") for each in (a, b)]
+    sides = [each.select(READ).with_row_index("place") for each in (a, b)]
     same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name}_b")) for name in _OUTCOME)
     return (
         sides[0]
