@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from workbench.records import Event
     from workbench.replay import (
         DecisionCore,
+        contacts_per_week,
         diff,
         funnel_rows,
         open_replay,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         refusals,
         replay,
         sweep,
+        under_served,
         vary,
         weekly_committed_cost,
         weekly_decisions,
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DecisionCore",
     "Event",
+    "contacts_per_week",
     "diff",
     "fit_clv",
     "funnel_rows",
@@ -72,6 +75,7 @@ __all__ = [
     "table_sizes",
     "text",
     "tracking",
+    "under_served",
     "value_by",
     "value_spread",
     "vary",
@@ -95,6 +99,7 @@ _OWNERS = {
     "workbench.profile": ("load_segments", "profile", "rfm_grid", "rfm_scores", "segment"),
     "workbench.replay": (
         "DecisionCore",
+        "contacts_per_week",
         "diff",
         "funnel_rows",
         "open_replay",
@@ -103,6 +108,7 @@ _OWNERS = {
         "replay",
         "sweep",
         "vary",
+        "under_served",
         "weekly_committed_cost",
         "weekly_decisions",
     ),

@@ -1,6 +1,7 @@
 """What drives the core: a log, or one event at a time. Owns no rule of any kind."""
 
 from workbench.replay.compare import Diff, diff
+from workbench.replay.contacts import Contacts, UnderServed, contacts_per_week, under_served
 from workbench.replay.decision_log import load_state
 from workbench.replay.gains import Gains
 from workbench.replay.log_replay import replay
@@ -17,12 +18,15 @@ from workbench.replay.views import (
 )
 
 __all__ = [
+    "Contacts",
     "DecisionCore",
     "Diff",
     "Gains",
     "Reach",
     "Replay",
     "Sweep",
+    "UnderServed",
+    "contacts_per_week",
     "diff",
     "funnel_rows",
     "load_state",
@@ -31,6 +35,7 @@ __all__ = [
     "refusals",
     "replay",
     "sweep",
+    "under_served",
     "vary",
     "weekly_committed_cost",
     "weekly_decisions",

@@ -97,7 +97,7 @@ def weekly_decisions(replayed: Replay, zone: str) -> pd.DataFrame:
         .collect()
     )
     return (
-        _weeks(replayed, zone)
+        weeks_of(replayed, zone)
         .join(counted.select("outcome").unique(), how="cross")
         .join(counted, on=["week", "outcome"], how="left")
         .select("week", "outcome", pl.col("decisions").fill_null(0), "whole")
@@ -135,7 +135,7 @@ def weekly_committed_cost(replayed: Replay, zone: str) -> pd.DataFrame:
         .collect()
     )
     return (
-        _weeks(replayed, zone)
+        weeks_of(replayed, zone)
         .join(counted, on="week", how="left")
         .select("week", pl.col("committed_cents").fill_null(0.0), "whole")
         .sort("week")
@@ -143,7 +143,7 @@ def weekly_committed_cost(replayed: Replay, zone: str) -> pd.DataFrame:
     )
 
 
-def _weeks(replayed: Replay, zone: str) -> pl.DataFrame:
+def weeks_of(replayed: Replay, zone: str) -> pl.DataFrame:
     """Return every week from the first decision to the last, and whether they span it whole."""
     day, week = local_day(pl.col("ts"), zone), pl.col("week")
     ends = replayed.decisions().select(first=day.min(), last=day.max()).collect()
