@@ -89,6 +89,47 @@ def chart_frames() -> dict[str, pd.DataFrame]:
         "committed_cost_over_time": pd.DataFrame(
             {"week": weeks, "committed_cents": [round(31_000 * (1.2 + wave)) for wave in rise]}
         ),
+        "change_by_reason": pd.DataFrame(
+            {
+                "reason": [
+                    "not triggered",
+                    "not_in_audience",
+                    "cap_reached",
+                    "cooldown",
+                    "offered",
+                ],
+                "not_in_audience": [0, 28_910, 0, 0, 0],
+                "cap_reached": [0, 0, 1_991, 447, 732],
+                "cooldown": [0, 0, 12, 361, 0],
+                "held_out": [0, 0, 0, 3, 0],
+                "offered": [140, 0, 2, 21, 7_871],
+            }
+        ),
+        "change_by_group": pd.DataFrame(
+            {
+                "segment": segments,
+                "customers": [612, 804, 702, 351],
+                "gain": [12, 60, 31, 0],
+                "lose": [220, 71, 6, 1],
+            }
+        ),
+        "contacts": pd.DataFrame(
+            {
+                "segment": segments,
+                "mean_contacts": [0.41, 0.22, 0.08, 0.01],
+                "share_1": [0.21, 0.14, 0.06, 0.01],
+                "share_2": [0.07, 0.04, 0.01, 0.0],
+                "share_3_or_more": [0.02, 0.0, 0.0, 0.0],
+            }
+        ),
+        "frontier": pd.DataFrame(
+            {
+                "label": [f"at most {n} in 28 days" for n in (1, 2, 3, 4, 6)],
+                "committed_cents": [212_000, 264_000, 291_000, 302_000, 307_500],
+                "persons_reached": [1_902, 2_140, 2_201, 2_214, 2_216],
+                "delivered": [5_980, 7_894, 8_603, 8_850, 8_990],
+            }
+        ),
         "holdout_check": pd.DataFrame(
             {
                 "repeat_purchases": ["0", "1", "2", "3", "4", "5", "6", "7+"],

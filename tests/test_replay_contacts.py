@@ -157,6 +157,18 @@ def test_under_served_are_those_of_a_slow_count(log: Log, low_value: float):
     assert found.headline.startswith(f"{sum(expected.values()) / 6:.1%} of the customers get no")
 
 
+def test_a_small_group_is_counted_but_not_compared(replayed: Replay):
+    few = contacts_per_week(replayed, PEOPLE, "segment", "UTC")
+    assert "The most go to" not in few.text
+    compared = contacts_per_week(replayed, PEOPLE, "segment", "UTC", min_customers=1)
+    assert compared.table.equals(few.table)
+    assert "The most go to" in compared.text
+    assert "most often in" not in under_served(replayed, PEOPLE, "segment").text
+    assert "most often in “not known” (100.0% of the group)" in (
+        under_served(replayed, PEOPLE, "segment", min_customers=1).text
+    )
+
+
 def test_one_score_alone_is_never_of_low_value(replayed: Replay):
     found = under_served(replayed, PEOPLE, "segment", low_value=0.5)
     assert found.low_score is None

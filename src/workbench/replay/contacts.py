@@ -64,7 +64,9 @@ class UnderServed(text.Result):
 
 
 @checked
-def contacts_per_week(replayed: Replay, customers: Frame, column: str, zone: str) -> Contacts:
+def contacts_per_week(
+    replayed: Replay, customers: Frame, column: str, zone: str, *, min_customers: int = 30
+) -> Contacts:
     """Count delivered offers by customer and local week, by group: how tired they may be.
 
     Args:
@@ -74,6 +76,7 @@ def contacts_per_week(replayed: Replay, customers: Frame, column: str, zone: str
         column: The group, such as a segment.
         zone: IANA zone of the weeks, such as the log's. Weeks that the decisions cover in part are
             left out.
+        min_customers: Smaller groups are in the table, but the sentence does not compare them.
 
     Returns:
         Contacts a customer and week by group.
@@ -123,7 +126,7 @@ def contacts_per_week(replayed: Replay, customers: Frame, column: str, zone: str
     )
     return Contacts(
         table=table,
-        text=_contacts_text(table, column, whole.len()),
+        text=_contacts_text(table, column, whole.len(), min_customers),
         headline=f"{text.number(table['mean_contacts'].iloc[-1])} offers a customer and week",
         weeks=whole.len(),
     )
@@ -148,9 +151,10 @@ def _contacts(each: pl.DataFrame, weeks: int) -> pl.DataFrame:
     )
 
 
-def _contacts_text(table: pd.DataFrame, column: str, weeks: int) -> str:
+def _contacts_text(table: pd.DataFrame, column: str, weeks: int, min_customers: int) -> str:
     """Say how often customers are contacted, and where the most often."""
     total, groups = table.iloc[-1], table.iloc[:-1]
+    groups = groups[groups["customers"] >= min_customers]
     said = [
         f"a customer gets {text.number(total['mean_contacts'])} offers a week, counted over "
         f"{text.plural(total['customers'], 'customer')} and {text.plural(weeks, 'whole week')}",
@@ -170,7 +174,12 @@ def _contacts_text(table: pd.DataFrame, column: str, weeks: int) -> str:
 
 @checked
 def under_served(
-    replayed: Replay, customers: Frame, column: str, *, low_value: float = 0.05
+    replayed: Replay,
+    customers: Frame,
+    column: str,
+    *,
+    low_value: float = 0.05,
+    min_customers: int = 30,
 ) -> UnderServed:
     """Find customers who got no offer or only low-value ones, by group and by what stopped them.
 
@@ -183,6 +192,7 @@ def under_served(
         customers: One row a customer, with ``person_id`` and the group; all customers.
         column: The group, such as a segment.
         low_value: Share of the delivered offers that counts as low value, at least 0 and below 1.
+        min_customers: Smaller groups are in the table, but the sentence does not name them.
 
     Returns:
         Customers who are under-served by group and by the furthest stage that any decision about
@@ -243,7 +253,7 @@ def under_served(
     )
     return UnderServed(
         table=table,
-        text=_under_served_text(table, column, people.height),
+        text=_under_served_text(table, column, people.height, min_customers),
         headline=_under_served_headline(table, people.height),
         low_score=low,
     )
@@ -268,7 +278,7 @@ def _under_served_headline(table: pd.DataFrame, customers: int) -> str:
     return f"{share} of the customers get no offer or only low-value ones"
 
 
-def _under_served_text(table: pd.DataFrame, column: str, customers: int) -> str:
+def _under_served_text(table: pd.DataFrame, column: str, customers: int, min_customers: int) -> str:
     """Say how many are under-served, at which stages, and in which group the most."""
     total = int(table["under_served"].sum())
     if not total:
@@ -283,7 +293,8 @@ def _under_served_text(table: pd.DataFrame, column: str, customers: int) -> str:
         "they came: "
         + text.listing([f"{text.named(stage)} {text.count(n)}" for stage, n in stages.items()])
     )
-    shares = table.groupby(column, sort=False)["share_under_served"].sum()
+    large = table[table["customers"] >= min_customers]
+    shares = large.groupby(column, sort=False)["share_under_served"].sum()
     if len(shares) > 1:
         said += f"; most often in {text.named(shares.idxmax())} ({text.share(shares.max())} of the group)"
     return text.sentence(said)

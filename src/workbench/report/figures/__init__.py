@@ -12,6 +12,12 @@ from workbench.report.figures.clv import (
     holdout_check,
     tracking,
 )
+from workbench.report.figures.compare import (
+    change_by_group,
+    change_by_reason,
+    contacts,
+    frontier,
+)
 from workbench.report.figures.decisions import (
     committed_cost_over_time,
     decision_funnel,
@@ -22,12 +28,16 @@ from workbench.report.figures.log import events_per_week, hour_profile
 from workbench.report.figures.profile import lifecycle_bars, rfm_heatmap, segment_bars
 
 __all__ = [
+    "change_by_group",
+    "change_by_reason",
     "clv_by_segment",
     "clv_distribution",
     "committed_cost_over_time",
+    "contacts",
     "decision_funnel",
     "decisions_over_time",
     "events_per_week",
+    "frontier",
     "holdout_check",
     "hour_profile",
     "lifecycle_bars",

@@ -14,7 +14,7 @@ from workbench.errors import InputError, did_you_mean
 
 WIDTH = 600
 CENTS = 100
-_BAR_STEP = 30
+BAR_STEP = 30
 _SMALL_HEIGHT = 78
 _CHARACTER_PX = 7
 _LABEL_GAP_PX = 10
@@ -198,6 +198,15 @@ def small_multiples(
     return figure
 
 
+def label_room(labels: pd.Series[str]) -> int:
+    """Return the pixels that the longest of some labels needs behind its bar.
+
+    >>> label_room(pd.Series(["7", "1,204"]))
+    45
+    """
+    return _CHARACTER_PX * max(len(label) for label in labels) + _LABEL_GAP_PX
+
+
 def labelled_bars(
     frame: pd.DataFrame,
     *,
@@ -222,7 +231,7 @@ def labelled_bars(
         read: How to read it, where it is not plain.
     """
     longest = max(float(frame[value].max()), 0)
-    room = _CHARACTER_PX * max(len(label) for label in frame["label"]) + _LABEL_GAP_PX
+    room = label_room(frame["label"])
     base = alt.Chart(frame).encode(
         y=alt.Y(f"{name}:N", sort=None, title=None, axis=alt.Axis(labelLimit=_NAME_PX)),
         x=alt.X(
@@ -244,6 +253,6 @@ def labelled_bars(
         title=title,
         description=description,
         width=WIDTH,
-        height=alt.Step(_BAR_STEP),
+        height=alt.Step(BAR_STEP),
         usermeta=caption(read),
     )

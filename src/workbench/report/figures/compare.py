@@ -1,0 +1,325 @@
+"""Figures that compare programmes: changed outcomes, who gains, contacts, a frontier. Owns no rule."""
+
+from __future__ import annotations
+
+import altair as alt
+import pandas as pd
+
+from workbench import text
+from workbench.report import theme
+from workbench.report.figures import frames
+
+_CELL_PX = 46
+_CELL_WIDTH_PX = 76
+_BUSY = {
+    "share_1": "one offer",
+    "share_2": "two offers",
+    "share_3_or_more": "three or more",
+}
+
+
+def change_by_reason(
+    frame: pd.DataFrame, *, title: str = "How decisions end under the other programmes"
+) -> alt.LayerChart:
+    """Return a grid of the outcome in a (rows) by that in b (columns), coloured where it changes.
+
+    Args:
+        frame: One row an outcome in a, with a column ``reason``, and a column of decisions (a
+            count) for each outcome in b, such as ``by_reason`` of a difference.
+        title: What the figure shows or finds.
+
+    Raises:
+        InputError: A column is missing or there is no row.
+
+    >>> rows = pd.DataFrame({"reason": ["cooldown", "offered"], "cooldown": [5, 0], "offered": [3, 9]})
+    >>> change_by_reason(rows).to_dict()["description"]
+    'Grid of decisions by outcome in a and in b: 3 of 17 end otherwise; cooldown to offered 3.'
+    """
+    data = frames.ready(frame, "change_by_reason", ["reason"])
+    columns = [str(name) for name in data.columns if name != "reason"]
+    long = data.melt("reason", columns, "after", "decisions")
+    long["after"] = [text.words(name) for name in long["after"]]
+    total = int(long["decisions"].sum())
+    long = long[long["decisions"] > 0].reset_index(drop=True)
+    long["label"] = [text.count(n) for n in long["decisions"]]
+    long["changes"] = long["reason"] != long["after"]
+    moved = long[long["changes"]].sort_values("decisions", ascending=False, kind="stable")
+    said = text.listing(
+        [f"{row['reason']} to {row['after']} {row['label']}" for row in moved.to_dict("records")]
+    )
+    base = alt.Chart(long).encode(
+        x=alt.X(
+            "after:N",
+            sort=[text.words(name) for name in columns],
+            title="outcome in b",
+            axis=alt.Axis(orient="top", labelAngle=-35, labelAlign="left", labelOverlap=False),
+        ),
+        y=alt.Y("reason:N", sort=data["reason"].tolist(), title="outcome in a"),
+        tooltip=[
+            alt.Tooltip("reason:N", title="in a"),
+            alt.Tooltip("after:N", title="in b"),
+            alt.Tooltip("label:N", title="decisions"),
+        ],
+    )
+    high = float(moved["decisions"].max()) if len(moved) else 1.0
+    scale = alt.Scale(range=list(theme.RAMP), domain=[0, high])
+    cells = (
+        base.transform_filter("datum.changes")
+        .mark_rect(cornerRadius=3)
+        .encode(color=alt.Color("decisions:Q", legend=None, scale=scale))
+    )
+    kept = base.transform_filter("!datum.changes").mark_text()
+    ink = (
+        alt.when(alt.datum.decisions > theme.RAMP_DARK_FROM * high)
+        .then(alt.value("#ffffff"))
+        .otherwise(alt.value("#000000"))
+    )
+    labels = (
+        base.transform_filter("datum.changes")
+        .mark_text(fontWeight=600)
+        .encode(text="label:N", color=ink)
+    )
+    return alt.LayerChart(
+        layer=[cells, labels, kept.encode(text="label:N")],
+        title=title,
+        description=(
+            f"Grid of decisions by outcome in a and in b: {text.count(moved['decisions'].sum())} of"
+            f" {text.count(total)} end otherwise{'; ' + said if len(moved) else ''}."
+        ),
+        usermeta=frames.caption(
+            "Each row is an outcome under the programmes of a; the cells say how the same decisions"
+            " end under those of b. Coloured cells change; on the diagonal the reason stays."
+        ),
+        width=alt.Step(_CELL_WIDTH_PX),
+        height=alt.Step(_CELL_PX),
+    )
+
+
+def change_by_group(
+    frame: pd.DataFrame,
+    *,
+    column: str = "segment",
+    title: str = "Who gets more offers, and who fewer",
+) -> alt.LayerChart:
+    """Return two bars a group: customers who get more offers in b, and those who get fewer.
+
+    Args:
+        frame: One row a group, with its name, ``customers``, ``gain`` and ``lose`` (counts), such as
+            the table of who gains and who loses.
+        column: Column with the name of the group.
+        title: What the figure shows or finds.
+
+    Raises:
+        InputError: A column is missing or there is no row.
+
+    >>> rows = pd.DataFrame({"segment": ["loyal"], "customers": [9], "gain": [2], "lose": [3]})
+    >>> change_by_group(rows).to_dict()["description"]
+    'Bars of customers by segment: loyal 2 get more offers and 3 fewer, of 9.'
+    """
+    data = frames.ready(frame, "change_by_group", [column, "customers", "gain", "lose"])
+    data["group"] = [text.words(name) for name in data[column]]
+    said = "; ".join(
+        f"{row['group']} {text.count(row['gain'])} get more offers and {text.count(row['lose'])} "
+        f"fewer, of {text.count(row['customers'])}"
+        for row in data.to_dict("records")
+    )
+    fates = ("more offers", "fewer offers")
+    long = pd.concat(
+        [
+            data.assign(fate=fate, signed=sign * data[name], size=data[name])
+            for fate, sign, name in zip(fates, (1, -1), ("gain", "lose"), strict=True)
+        ],
+        ignore_index=True,
+    )
+    long["label"] = [
+        f"{text.count(n)} ({text.share(n / of)})" if n else text.count(n)
+        for n, of in zip(long["size"], long["customers"], strict=True)
+    ]
+    widest = float(long["size"].max()) or 1.0
+    room = frames.label_room(long["label"])
+    ends = [alt.expr(f"{room}"), alt.expr(f"width - {room}")]
+    base = alt.Chart(long).encode(
+        y=alt.Y("group:N", sort=None, title=None),
+        x=alt.X(
+            "signed:Q",
+            title="customers with fewer offers (left) and with more (right)",
+            scale=alt.Scale(domain=[-widest, widest], range=ends, nice=False),
+            axis=alt.Axis(labels=False, domain=False, values=[0], grid=True),
+        ),
+        tooltip=[
+            alt.Tooltip("group:N", title=text.words(column)),
+            alt.Tooltip("fate:N", title="customers with"),
+            alt.Tooltip("label:N", title="customers"),
+        ],
+    )
+    bars = base.mark_bar(height=alt.RelativeBandSize(band=0.72)).encode(
+        color=alt.Color(
+            "fate:N", scale=alt.Scale(domain=list(fates), range=list(theme.PALETTE[:2]))
+        )
+    )
+    sides = [
+        base.transform_filter(alt.datum.fate == fate)
+        .mark_text(align=align, dx=shift)
+        .encode(text="label:N")
+        for fate, align, shift in zip(fates, ("left", "right"), (6, -6), strict=True)
+    ]
+    return alt.LayerChart(
+        layer=[bars, *sides],
+        title=title,
+        description=f"Bars of customers by {text.words(column)}: {said}.",
+        usermeta=frames.caption(
+            "Behind each bar: customers, and which share of their group they are. Who gets as many"
+            " offers as before is not drawn."
+        ),
+        width=frames.WIDTH,
+        height=alt.Step(frames.BAR_STEP),
+    )
+
+
+def contacts(
+    frame: pd.DataFrame,
+    *,
+    column: str = "segment",
+    title: str = "How often customers hear from the programmes",
+) -> alt.LayerChart:
+    """Return stacked bars of the customer-weeks with one, two, and three or more offers, by group.
+
+    Args:
+        frame: One row a group, with its name, ``mean_contacts`` (offers a customer and week) and
+            ``share_1``, ``share_2``, ``share_3_or_more`` (of the customer-weeks), such as the table
+            of contacts a week.
+        column: Column with the name of the group.
+        title: What the figure shows or finds.
+
+    Raises:
+        InputError: A column is missing or there is no row.
+
+    >>> rows = pd.DataFrame({"segment": ["loyal"], "mean_contacts": [0.2], "share_1": [0.1],
+    ...                      "share_2": [0.05], "share_3_or_more": [0.0]})
+    >>> contacts(rows).to_dict()["description"]
+    'Stacked bars of customer-weeks with an offer by segment: loyal 15.0%, 0.20 offers a week.'
+    """
+    data = frames.ready(frame, "contacts", [column, "mean_contacts", *_BUSY])
+    data["group"] = [text.words(name) for name in data[column]]
+    data["busy"] = data[list(_BUSY)].sum(axis="columns")
+    data["label"] = [
+        f"{text.share(busy)}, {text.number(mean)} offers a week"
+        for busy, mean in zip(data["busy"], data["mean_contacts"], strict=True)
+    ]
+    said = "; ".join(
+        f"{group} {label}" for group, label in zip(data["group"], data["label"], strict=True)
+    )
+    long = data.melt(["group"], list(_BUSY), "kind", "share").assign(
+        offers=lambda rows: rows["kind"].map(_BUSY), order=lambda rows: rows["kind"]
+    )
+    long["part"] = [text.share(part) for part in long["share"]]
+    room = frames.label_room(data["label"])
+    scale = alt.Scale(
+        domain=[0, float(data["busy"].max()) or 1.0],
+        range=[0, alt.expr(f"width - {room}")],
+        nice=False,
+    )
+    place = alt.Y("group:N", sort=data["group"].tolist(), title=None)
+    axis = alt.Axis(labels=False, domain=False, titleAnchor="start", titlePadding=2)
+    bars = (
+        alt.Chart(long)
+        .mark_bar(height=alt.RelativeBandSize(band=0.72))
+        .encode(
+            y=place,
+            x=alt.X("share:Q", title="share of customer-weeks", scale=scale, axis=axis),
+            order="order:N",
+            color=alt.Color(
+                "offers:N",
+                scale=alt.Scale(
+                    domain=list(_BUSY.values()), range=[*theme.PALETTE[:2], theme.PALETTE[3]]
+                ),
+            ),
+            tooltip=[
+                alt.Tooltip("group:N", title=text.words(column)),
+                alt.Tooltip("offers:N", title="weeks with"),
+                alt.Tooltip("part:N", title="share"),
+            ],
+        )
+    )
+    labels = (
+        alt.Chart(data)
+        .mark_text(align="left", dx=6)
+        .encode(y=place, x=alt.X("busy:Q", scale=scale), text="label:N")
+    )
+    return alt.LayerChart(
+        layer=[bars, labels],
+        title=title,
+        description=(
+            f"Stacked bars of customer-weeks with an offer by {text.words(column)}: {said}."
+        ),
+        usermeta=frames.caption(
+            "A customer-week is one customer in one whole week; what is missing to the full length"
+            " of 100% had no offer."
+        ),
+        width=frames.WIDTH,
+        height=alt.Step(frames.BAR_STEP),
+    )
+
+
+def frontier(
+    frame: pd.DataFrame,
+    *,
+    title: str = "What more money reaches",
+    currency: str = "$",
+) -> alt.LayerChart:
+    """Return committed cost against customers reached: a labelled point a value of a limit.
+
+    Args:
+        frame: One row a value of the limit that was swept, in its order, with columns ``label``
+            (the value as text), ``committed_cents``, ``persons_reached`` and ``delivered``.
+        title: What the figure shows or finds.
+        currency: Sign in front of the money.
+
+    Raises:
+        InputError: A column is missing or there is no row.
+
+    >>> rows = pd.DataFrame({"label": ["cap 1", "cap 2"], "committed_cents": [5000, 9000],
+    ...                      "persons_reached": [40, 50], "delivered": [40, 80]})
+    >>> frontier(rows).to_dict()["description"]
+    'Line of customers reached over committed cost: cap 1 40 for $50.00; cap 2 50 for $90.00.'
+    """
+    needed = ["label", "committed_cents", "persons_reached", "delivered"]
+    data = frames.ready(frame, "frontier", needed)
+    data["order"] = range(len(data))
+    data["committed"] = data["committed_cents"] / frames.CENTS
+    data["money"] = [text.money(cents, currency) for cents in data["committed_cents"]]
+    data["reached"] = [text.count(n) for n in data["persons_reached"]]
+    data["offers"] = [text.count(n) for n in data["delivered"]]
+    said = "; ".join(
+        f"{row['label']} {row['reached']} for {row['money']}" for row in data.to_dict("records")
+    )
+    whole = alt.Scale(zero=False, nice=True, padding=24)
+    base = alt.Chart(data).encode(
+        x=alt.X(
+            "committed:Q", title="committed cost", scale=whole, axis=frames.money_axis(currency)
+        ),
+        y=alt.Y(
+            "persons_reached:Q", title="customers reached", scale=whole, axis=frames.count_axis()
+        ),
+        tooltip=[
+            alt.Tooltip("label:N", title="limit"),
+            alt.Tooltip("money:N", title="committed cost"),
+            alt.Tooltip("reached:N", title="customers reached"),
+            alt.Tooltip("offers:N", title="offers"),
+        ],
+    )
+    return alt.LayerChart(
+        layer=[
+            base.mark_line(strokeWidth=2).encode(order="order:Q"),
+            base.mark_point(opacity=1),
+            base.mark_text(align="left", dx=8, dy=10).encode(text="label:N"),
+        ],
+        title=title,
+        description=f"Line of customers reached over committed cost: {said}.",
+        usermeta=frames.caption(
+            "Each point is a replay of the same log with another value of the limit. Where the line"
+            " is flat, more money reaches nobody new. The axes do not begin at zero."
+        ),
+        width=frames.WIDTH,
+        height=320,
+    )
