@@ -303,3 +303,54 @@ def test_tracking_marks_where_the_model_stops_seeing():
     )
     assert len(figures.tracking(frame).to_dict()["layer"]) == 3
     assert len(figures.tracking(frame.drop(columns="held_out")).to_dict()["layer"]) == 1
+
+
+def test_only_outcomes_that_change_are_coloured():
+    spec = chart_spec("change_by_reason")
+    cells, changed, kept = spec["layer"]
+    assert cells["transform"] == changed["transform"] == [{"filter": "datum.changes"}]
+    assert kept["transform"] == [{"filter": "!datum.changes"}]
+    rows = next(iter(spec["datasets"].values()))
+    assert [row["decisions"] for row in rows if not row["changes"]] == [28_910, 1_991, 361, 7_871]
+    assert "1,357 of 40,490 end otherwise; offered to cap reached 732, cool" in spec["description"]
+
+
+def test_outcomes_of_equal_replays_are_drawn_and_said():
+    same = pd.DataFrame({"reason": ["cooldown", "offered"], "cooldown": [5, 0], "offered": [0, 9]})
+    spec = figures.change_by_reason(same).to_dict()
+    assert spec["description"].endswith(": 0 of 14 end otherwise.")
+    assert "<path" in renderer.bundle(spec)[0][renderer.SVG_MIME]
+
+
+@pytest.mark.parametrize("name", ["change_by_group", "contacts"])
+def test_groups_of_any_column_are_drawn_with_its_name(name):
+    frame = chart_frames()[name].rename(columns={"segment": "lifecycle_stage"})
+    spec = getattr(figures, name)(frame, column="lifecycle_stage").to_dict()
+    assert "by lifecycle stage: loyal" in spec["description"]
+    with pytest.raises(InputError, match=f"{name}: the frame has no column 'segment'"):
+        getattr(figures, name)(frame)
+
+
+def test_fewer_offers_stand_left_of_the_middle_and_more_right():
+    rows = next(iter(chart_spec("change_by_group")["datasets"].values()))
+    by_fate = {fate: [r["signed"] for r in rows if r["fate"] == fate] for fate in
+               ("more offers", "fewer offers")}  # fmt: skip
+    assert by_fate == {"more offers": [12, 60, 31, 0], "fewer offers": [-220, -71, -6, -1]}
+
+
+@pytest.mark.parametrize("points", [1, 2, 20])
+def test_the_ends_of_a_frontier_are_labelled_and_a_single_point_is_drawn(points):
+    frame = pd.DataFrame(
+        {
+            "label": [f"at most {n}" for n in range(points)],
+            "committed_cents": [1_000 + 10 * n for n in range(points)],
+            "persons_reached": [500] * points,
+            "delivered": range(points),
+        }
+    )
+    spec = figures.frontier(frame).to_dict()
+    places = [row["place"] for row in next(iter(spec["datasets"].values()))]
+    assert places[0]
+    assert places[-1]
+    assert ("" in places) == (points == 20)
+    assert "at most 0<" in renderer.bundle(spec)[0][renderer.SVG_MIME]

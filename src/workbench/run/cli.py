@@ -167,6 +167,36 @@ def replay(
         _print(result.text)
 
 
+@app.command()
+def diff(
+    first: Annotated[
+        Path, typer.Argument(metavar="FOLDER_A", help="The decision log to compare with.")
+    ],
+    second: Annotated[
+        Path, typer.Argument(metavar="FOLDER_B", help="The decision log of the other programmes.")
+    ],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Compare two decision logs of one log: what the second programmes change."""
+    from workbench.replay import diff as compare
+    from workbench.replay import open_replay
+
+    compared = compare(open_replay(first), open_replay(second))
+    if as_json:
+        _print_json(
+            {
+                "text": compared.text,
+                "programmes": _records(compared.table),
+                "decisions": _records(compared.decisions),
+                "by_reason": _records(compared.by_reason),
+                "by_stage": _records(compared.by_stage),
+            }
+        )
+    else:
+        _print(compared.text)
+
+
 def _instant(text: str) -> datetime:
     """Read an instant with a zone.
 

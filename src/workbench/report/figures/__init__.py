@@ -16,7 +16,6 @@ from workbench.report.figures.compare import (
     change_by_group,
     change_by_reason,
     contacts,
-    frontier,
 )
 from workbench.report.figures.decisions import (
     committed_cost_over_time,
@@ -24,6 +23,7 @@ from workbench.report.figures.decisions import (
     decisions_over_time,
     refusals_by_reason,
 )
+from workbench.report.figures.frontier import frontier
 from workbench.report.figures.log import events_per_week, hour_profile
 from workbench.report.figures.profile import lifecycle_bars, rfm_heatmap, segment_bars
 

@@ -1,4 +1,4 @@
-"""Figures that compare programmes: changed outcomes, who gains, contacts, a frontier. Owns no rule."""
+"""Figures that compare programmes: changed outcomes, who gains, contacts. Owns no rule."""
 
 from __future__ import annotations
 
@@ -65,7 +65,11 @@ def change_by_reason(
     scale = alt.Scale(range=list(theme.RAMP), domain=[0, high])
     cells = (
         base.transform_filter("datum.changes")
-        .mark_rect(cornerRadius=3)
+        .mark_rect(
+            cornerRadius=3,
+            width=alt.RelativeBandSize(band=0.94),
+            height=alt.RelativeBandSize(band=0.9),
+        )
         .encode(color=alt.Color("decisions:Q", legend=None, scale=scale))
     )
     kept = base.transform_filter("!datum.changes").mark_text()
@@ -157,11 +161,10 @@ def change_by_group(
             "fate:N", scale=alt.Scale(domain=list(fates), range=list(theme.PALETTE[:2]))
         )
     )
+    more, fewer = (base.transform_filter(alt.datum.fate == fate) for fate in fates)
     sides = [
-        base.transform_filter(alt.datum.fate == fate)
-        .mark_text(align=align, dx=shift)
-        .encode(text="label:N")
-        for fate, align, shift in zip(fates, ("left", "right"), (6, -6), strict=True)
+        more.mark_text(align="left", dx=6).encode(text="label:N"),
+        fewer.mark_text(align="right", dx=-6).encode(text="label:N"),
     ]
     return alt.LayerChart(
         layer=[bars, *sides],
@@ -258,68 +261,4 @@ def contacts(
         ),
         width=frames.WIDTH,
         height=alt.Step(frames.BAR_STEP),
-    )
-
-
-def frontier(
-    frame: pd.DataFrame,
-    *,
-    title: str = "What more money reaches",
-    currency: str = "$",
-) -> alt.LayerChart:
-    """Return committed cost against customers reached: a labelled point a value of a limit.
-
-    Args:
-        frame: One row a value of the limit that was swept, in its order, with columns ``label``
-            (the value as text), ``committed_cents``, ``persons_reached`` and ``delivered``.
-        title: What the figure shows or finds.
-        currency: Sign in front of the money.
-
-    Raises:
-        InputError: A column is missing or there is no row.
-
-    >>> rows = pd.DataFrame({"label": ["cap 1", "cap 2"], "committed_cents": [5000, 9000],
-    ...                      "persons_reached": [40, 50], "delivered": [40, 80]})
-    >>> frontier(rows).to_dict()["description"]
-    'Line of customers reached over committed cost: cap 1 40 for $50.00; cap 2 50 for $90.00.'
-    """
-    needed = ["label", "committed_cents", "persons_reached", "delivered"]
-    data = frames.ready(frame, "frontier", needed)
-    data["order"] = range(len(data))
-    data["committed"] = data["committed_cents"] / frames.CENTS
-    data["money"] = [text.money(cents, currency) for cents in data["committed_cents"]]
-    data["reached"] = [text.count(n) for n in data["persons_reached"]]
-    data["offers"] = [text.count(n) for n in data["delivered"]]
-    said = "; ".join(
-        f"{row['label']} {row['reached']} for {row['money']}" for row in data.to_dict("records")
-    )
-    whole = alt.Scale(zero=False, nice=True, padding=24)
-    base = alt.Chart(data).encode(
-        x=alt.X(
-            "committed:Q", title="committed cost", scale=whole, axis=frames.money_axis(currency)
-        ),
-        y=alt.Y(
-            "persons_reached:Q", title="customers reached", scale=whole, axis=frames.count_axis()
-        ),
-        tooltip=[
-            alt.Tooltip("label:N", title="limit"),
-            alt.Tooltip("money:N", title="committed cost"),
-            alt.Tooltip("reached:N", title="customers reached"),
-            alt.Tooltip("offers:N", title="offers"),
-        ],
-    )
-    return alt.LayerChart(
-        layer=[
-            base.mark_line(strokeWidth=2).encode(order="order:Q"),
-            base.mark_point(opacity=1),
-            base.mark_text(align="left", dx=8, dy=10).encode(text="label:N"),
-        ],
-        title=title,
-        description=f"Line of customers reached over committed cost: {said}.",
-        usermeta=frames.caption(
-            "Each point is a replay of the same log with another value of the limit. Where the line"
-            " is flat, more money reaches nobody new. The axes do not begin at zero."
-        ),
-        width=frames.WIDTH,
-        height=320,
     )

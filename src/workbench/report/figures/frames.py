@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import altair as alt
@@ -198,10 +198,10 @@ def small_multiples(
     return figure
 
 
-def label_room(labels: pd.Series[str]) -> int:
+def label_room(labels: Iterable[str]) -> int:
     """Return the pixels that the longest of some labels needs behind its bar.
 
-    >>> label_room(pd.Series(["7", "1,204"]))
+    >>> label_room(["7", "1,204"])
     45
     """
     return _CHARACTER_PX * max(len(label) for label in labels) + _LABEL_GAP_PX
