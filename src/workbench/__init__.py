@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from workbench.records import Event
     from workbench.replay import (
         DecisionCore,
+        causes,
         contacts_per_week,
         diff,
         funnel_rows,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         reach_by,
         refusals,
         replay,
+        sensitivity,
         sweep,
         under_served,
         vary,
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DecisionCore",
     "Event",
+    "causes",
     "contacts_per_week",
     "diff",
     "fit_clv",
@@ -71,6 +74,7 @@ __all__ = [
     "rfm_summary",
     "save_table",
     "segment",
+    "sensitivity",
     "sweep",
     "table_sizes",
     "text",
@@ -99,6 +103,7 @@ _OWNERS = {
     "workbench.profile": ("load_segments", "profile", "rfm_grid", "rfm_scores", "segment"),
     "workbench.replay": (
         "DecisionCore",
+        "causes",
         "contacts_per_week",
         "diff",
         "funnel_rows",
@@ -106,6 +111,7 @@ _OWNERS = {
         "reach_by",
         "refusals",
         "replay",
+        "sensitivity",
         "sweep",
         "vary",
         "under_served",

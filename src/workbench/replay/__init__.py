@@ -1,8 +1,10 @@
 """What drives the core: a log, or one event at a time. Owns no rule of any kind."""
 
+from workbench.replay.cause import Causes, causes
 from workbench.replay.compare import Diff, diff
 from workbench.replay.contacts import Contacts, UnderServed, contacts_per_week, under_served
 from workbench.replay.decision_log import load_state
+from workbench.replay.factors import Sensitivity, sensitivity
 from workbench.replay.gains import Gains
 from workbench.replay.log_replay import replay
 from workbench.replay.one_event import DecisionCore
@@ -18,14 +20,17 @@ from workbench.replay.views import (
 )
 
 __all__ = [
+    "Causes",
     "Contacts",
     "DecisionCore",
     "Diff",
     "Gains",
     "Reach",
     "Replay",
+    "Sensitivity",
     "Sweep",
     "UnderServed",
+    "causes",
     "contacts_per_week",
     "diff",
     "funnel_rows",
@@ -34,6 +39,7 @@ __all__ = [
     "reach_by",
     "refusals",
     "replay",
+    "sensitivity",
     "sweep",
     "under_served",
     "vary",
