@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from workbench.records import Event
     from workbench.replay import (
         DecisionCore,
+        broadcast_at_cost,
+        calendar_against_event,
         causes,
         contacts_per_week,
         diff,
@@ -47,6 +49,8 @@ if TYPE_CHECKING:
 __all__ = [
     "DecisionCore",
     "Event",
+    "broadcast_at_cost",
+    "calendar_against_event",
     "causes",
     "contacts_per_week",
     "diff",
@@ -103,6 +107,8 @@ _OWNERS = {
     "workbench.profile": ("load_segments", "profile", "rfm_grid", "rfm_scores", "segment"),
     "workbench.replay": (
         "DecisionCore",
+        "broadcast_at_cost",
+        "calendar_against_event",
         "causes",
         "contacts_per_week",
         "diff",

@@ -1,5 +1,10 @@
 """What drives the core: a log, or one event at a time. Owns no rule of any kind."""
 
+from workbench.replay.calendar import (
+    CalendarAgainstEvent,
+    broadcast_at_cost,
+    calendar_against_event,
+)
 from workbench.replay.cause import Causes, causes
 from workbench.replay.compare import Diff, diff
 from workbench.replay.contacts import Contacts, UnderServed, contacts_per_week, under_served
@@ -20,6 +25,7 @@ from workbench.replay.views import (
 )
 
 __all__ = [
+    "CalendarAgainstEvent",
     "Causes",
     "Contacts",
     "DecisionCore",
@@ -30,6 +36,8 @@ __all__ = [
     "Sensitivity",
     "Sweep",
     "UnderServed",
+    "broadcast_at_cost",
+    "calendar_against_event",
     "causes",
     "contacts_per_week",
     "diff",
