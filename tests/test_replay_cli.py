@@ -103,3 +103,31 @@ def test_a_state_of_other_programmes_is_refused_by_name_and_digest(place, capsys
     (place / "often.yaml").write_text(PROGRAMME.replace("3 days", "4 days"))
     assert run("--out", "tail", "--resume", "head") == 65
     assert "often (digest" in capsys.readouterr().err
+
+
+def test_a_sweep_over_values_of_a_key_is_a_table_and_a_sentence(place, capsys):
+    words = ["sweep", "log", "--programme", "often.yaml"]
+    key = ["--key", "often.limits.cooldown", "--values", "1 day, 3 days"]
+    assert cli.run_command([*words, *key]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("Of 2 programme sets the cheapest, 3 days, would have sent")
+    assert "persons_reached" in shown
+    assert cli.run_command([*words, *key, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [row["label"] for row in told["sets"]] == ["1 day", "3 days"]
+    assert told["sets"][0]["delivered"] > told["sets"][1]["delivered"]
+
+
+def test_a_sweep_over_files_takes_each_as_a_set(place, capsys):
+    (place / "seldom.yaml").write_text(PROGRAMME.replace("3 days", "7 days"))
+    words = ["sweep", "log", "--programme", "often.yaml", "--programme", "seldom.yaml", "--json"]
+    assert cli.run_command(words) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [row["label"] for row in told["sets"]] == ["often.yaml", "seldom.yaml"]
+
+
+def test_a_sweep_with_a_key_and_no_values_is_refused(place, capsys):
+    assert (
+        cli.run_command(["sweep", "log", "--programme", "often.yaml", "--key", "house.slot"]) == 64
+    )
+    assert "--key and --values go together" in capsys.readouterr().err

@@ -153,3 +153,17 @@ def test_sweep_refuses_no_variant(log: Log):
 def test_decisions_of_a_sweep_stay_lazy_frames_of_the_contract(log: Log):
     kept = side_by_side(log, {"one": [programme()]})
     assert isinstance(kept["one"].decisions(), pl.LazyFrame)
+
+
+def test_vary_reads_a_text_of_values_as_a_programme_file_would():
+    sets = vary([programme()], "often.limits.cooldown", "1 day, 36 h, null")
+    assert [each[0].limits.cooldown for each in sets.values()] == [
+        86_400_000_000,
+        36 * 3_600_000_000,
+        None,
+    ]
+    assert list(sets) == ["1 day", "36 h", "none"]
+    with pytest.raises(ParameterError, match="must be single values with commas between"):
+        vary([programme()], "often.limits.cooldown", "{a: 1}, 2")
+    with pytest.raises(ParameterError, match="values was empty"):
+        vary([programme()], "often.limits.cooldown", " , ")

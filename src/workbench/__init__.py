@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from workbench.replay import (
         DecisionCore,
         broadcast_at_cost,
-        calendar_against_event,
+        came_anyway,
         causes,
         contacts_per_week,
         diff,
@@ -50,7 +50,7 @@ __all__ = [
     "DecisionCore",
     "Event",
     "broadcast_at_cost",
-    "calendar_against_event",
+    "came_anyway",
     "causes",
     "contacts_per_week",
     "diff",
@@ -108,7 +108,7 @@ _OWNERS = {
     "workbench.replay": (
         "DecisionCore",
         "broadcast_at_cost",
-        "calendar_against_event",
+        "came_anyway",
         "causes",
         "contacts_per_week",
         "diff",

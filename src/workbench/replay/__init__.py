@@ -1,10 +1,7 @@
 """What drives the core: a log, or one event at a time. Owns no rule of any kind."""
 
-from workbench.replay.calendar import (
-    CalendarAgainstEvent,
-    broadcast_at_cost,
-    calendar_against_event,
-)
+from workbench.replay.anyway import CameAnyway, came_anyway
+from workbench.replay.broadcast import broadcast_at_cost
 from workbench.replay.cause import Causes, causes
 from workbench.replay.compare import Diff, diff
 from workbench.replay.contacts import Contacts, UnderServed, contacts_per_week, under_served
@@ -25,7 +22,7 @@ from workbench.replay.views import (
 )
 
 __all__ = [
-    "CalendarAgainstEvent",
+    "CameAnyway",
     "Causes",
     "Contacts",
     "DecisionCore",
@@ -37,7 +34,7 @@ __all__ = [
     "Sweep",
     "UnderServed",
     "broadcast_at_cost",
-    "calendar_against_event",
+    "came_anyway",
     "causes",
     "contacts_per_week",
     "diff",

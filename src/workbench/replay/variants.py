@@ -18,6 +18,7 @@ from workbench.decision.programme import Programme
 from workbench.decision.state import CoreState
 from workbench.decision.written import Value, changed
 from workbench.errors import ParameterError, problem
+from workbench.params import read_yaml
 from workbench.replay.decision_log import Stored
 from workbench.replay.drive import Lane, drive
 from workbench.replay.job import LogLike, columns_key, job_beside, job_of
@@ -65,14 +66,15 @@ class Sweep(text.Result):
 
 @checked
 def vary(
-    programmes: Sequence[Programme], key: str, values: Sequence[Value]
+    programmes: Sequence[Programme], key: str, values: Sequence[Value] | str
 ) -> dict[str, ProgrammeSet]:
     """Return programme sets that differ in one key, by the value that each has.
 
     Args:
         programmes: The programmes with their house.
         key: Path of the key, such as ``lunch_basket.limits.caps.0.count`` or ``house.slot``.
-        values: Its values as a file would write them; none takes the key out.
+        values: Its values as a file would write them, or a text that lists them with commas; none
+            (in a text: ``null``) takes the key out.
 
     Returns:
         The sets by the text of their value, in the order given.
@@ -84,7 +86,11 @@ def vary(
     >>> programmes = load_programmes("params/programmes/grocery")
     >>> list(vary(programmes, "lunch_basket.limits.cooldown", ["3 days", "7 days"]))
     ['3 days', '7 days']
+    >>> list(vary(programmes, "house.caps.0.count", "1, 2, 3"))
+    ['1', '2', '3']
     """
+    if isinstance(values, str):
+        values = _listed(values)
     labels = ["none" if value is None else str(value) for value in values]
     if not labels:
         raise ParameterError("values was empty; name at least one value of the key")
@@ -94,6 +100,18 @@ def vary(
     return {
         label: changed(chosen, {key: value}) for label, value in zip(labels, values, strict=True)
     }
+
+
+def _listed(values: str) -> list[Value]:
+    """Read values that a text lists, each as a programme file would be read."""
+    words = [word.strip() for word in values.split(",") if word.strip()]
+    found = [read_yaml(f"value: {word}", source="values")["value"] for word in words]
+    for word, value in zip(words, found, strict=True):
+        if isinstance(value, list | dict):
+            raise ParameterError(
+                problem("values", word, "must be single values with commas between")
+            )
+    return found
 
 
 @checked

@@ -197,6 +197,46 @@ def diff(
         _print(compared.text)
 
 
+@app.command()
+def sweep(
+    log_folder: Annotated[Path, typer.Argument(metavar="LOG", help="The folder of a stored log.")],
+    *,
+    programme: Annotated[
+        list[Path],
+        typer.Option(
+            help="A programme file or a folder of them; may be repeated: with --key all are one "
+            "set, without it each is a set of its own."
+        ),
+    ],
+    key: Annotated[
+        str, typer.Option(help="The key that varies, such as lunch_basket.limits.caps.0.count.")
+    ] = "",
+    values: Annotated[str, typer.Option(help="Its values, such as '1, 2, 3'.")] = "",
+    workers: Annotated[int, typer.Option(help="Parts at a time; 0: one a processor.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Replay a log under several programme sets and compare what they send, reach and cost."""
+    from workbench import log
+    from workbench.decision import load_programmes
+    from workbench.replay import sweep as sweep_log
+    from workbench.replay import vary
+
+    if bool(key) != bool(values):
+        raise ParameterError("--key and --values go together: which key varies, and its values")
+    opened = log.open_log(log_folder)
+    if key:
+        sets = vary(load_programmes(programme, log=opened), key, values)
+    else:
+        sets = {str(each): load_programmes(each, log=opened) for each in programme}
+    with _Counter("pieces") as done:
+        result = sweep_log(opened, sets, workers=workers or None, progress=done)
+    if as_json:
+        _print_json({"sets": _records(result.table), "programmes": _records(result.programmes)})
+    else:
+        _print(result.text)
+        _print(result.table.to_string(index=False, na_rep=""))
+
+
 def _instant(text: str) -> datetime:
     """Read an instant with a zone.
 

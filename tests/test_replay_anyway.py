@@ -11,7 +11,7 @@ from small_log import small_log
 from test_replay_log import programme
 from workbench.errors import InputError, ParameterError
 from workbench.log import Log
-from workbench.replay import broadcast_at_cost, calendar_against_event, open_replay, replay
+from workbench.replay import broadcast_at_cost, came_anyway, open_replay, replay
 
 WEEKLY = {
     "kind": "broadcast",
@@ -71,12 +71,14 @@ def test_the_next_purchase_and_the_own_rate_are_those_counted_by_hand(log: Log):
         "second", **FREE, trigger={"event": "purchase", "when": "purchase_number = 2"}
     )
     weekly = replay(log, [programme("weekly", **WEEKLY)])
-    found = calendar_against_event(replay(log, [second]), weekly, horizon_days=19)
+    found = came_anyway({"by event": replay(log, [second]), "weekly": weekly}, horizon_days=19)
     mine = found.offers.filter(found.offers["sent"] == "by event")
     assert sorted(set(mine["days_to_next_purchase"])) == [18, 19, 20]
     assert found.table["days_to_next_purchase"][0] == 19
     expected = sum((k % 3) > 0 for k in range(40)) / 40
     assert found.table["came_anyway"][0] == pytest.approx(expected)
+    anyway_cents = found.table["committed_anyway_cents"][0]
+    assert anyway_cents == pytest.approx(expected * found.table["committed_cents"][0], abs=1)
     assert set(mine["purchases_before"]) == {2}
     assert found.table["expected_anyway"][0] == pytest.approx(1 - math.exp(-2 / 9 * 19))
 
@@ -84,7 +86,7 @@ def test_the_next_purchase_and_the_own_rate_are_those_counted_by_hand(log: Log):
 def test_a_customer_who_never_comes_again_did_not_come_anyway(log: Log):
     third = programme("third", **FREE, trigger={"event": "purchase", "when": "purchase_number = 3"})
     weekly = replay(log, [programme("weekly", **WEEKLY)])
-    found = calendar_against_event(replay(log, [third]), weekly)
+    found = came_anyway({"by event": replay(log, [third]), "weekly": weekly})
     assert found.table["came_anyway"][0] == 0
     assert found.table["days_to_next_purchase"].isna()[0]
 
@@ -92,8 +94,8 @@ def test_a_customer_who_never_comes_again_did_not_come_anyway(log: Log):
 def test_nothing_sent_is_not_enough_data(log: Log):
     never = programme("never", **{**FREE, "audience": "amount_cents > 99999"})
     weekly = replay(log, [programme("weekly", **WEEKLY)])
-    found = calendar_against_event(replay(log, [never]), weekly)
-    assert found.text == "Not enough data: nothing was sent by event."
+    found = came_anyway({"by event": replay(log, [never]), "weekly": weekly})
+    assert found.text.startswith("By event: not enough data, nothing was sent.")
     assert found.table["came_anyway"].isna()[0]
 
 
@@ -138,10 +140,12 @@ def test_what_has_no_log_or_another_one_is_refused(log: Log, tmp_path: Path):
     with pytest.raises(InputError, match="opened without its log"):
         broadcast_at_cost(stored, [weekly])
     with pytest.raises(InputError, match="opened without its log"):
-        calendar_against_event(stored, stored)
+        came_anyway({"one": stored})
     rows = [{"ts": "2024-01-01", "person_id": "eve", "amount_cents": 1}]
     other = replay(small_log(tmp_path / "other", rows), [weekly])
-    with pytest.raises(InputError, match="of different logs"):
-        calendar_against_event(other, stored)
+    with pytest.raises(InputError, match="two is of another log than the first"):
+        came_anyway({"one": other, "two": stored})
     with pytest.raises(ParameterError, match="horizon_days was 0, must be at least 1"):
-        calendar_against_event(other, other, horizon_days=0)
+        came_anyway({"one": other}, horizon_days=0)
+    with pytest.raises(ParameterError, match="replays was empty"):
+        came_anyway({})

@@ -1,0 +1,238 @@
+"""Who would have come anyway: offers of replays beside the purchases of the log. Owns no decision.
+
+What is said of purchases comes from the log, in which nobody got these offers: who bought within the
+days after one would have bought without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from workbench import text
+from workbench.arguments import checked
+from workbench.errors import InputError, ParameterError, problem
+from workbench.records import DAY_US, OFFERED, REASON_OF_CODE
+from workbench.replay.result import Replay
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RATE_DAYS = 90
+"""Days of the past from which a customer's own rate of purchases is taken."""
+
+_OFFERED = REASON_OF_CODE[OFFERED].name
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CameAnyway(text.Result):
+    """Offers by whether their customer would have come anyway.
+
+    Attributes:
+        table: A row for each replay with ``sent`` (its label), ``offers``, ``persons_reached``,
+            ``contacts_per_customer``, ``committed_cents``, ``days_to_next_purchase`` (the median;
+            none when most customers never bought again), ``came_anyway`` (share of offers whose
+            customer bought within ``horizon_days``, in a log without these offers),
+            ``expected_anyway`` (the same by each customer's own rate before the offer) and
+            ``committed_anyway_cents`` (committed cost of the offers to those who came anyway).
+        text: For each replay its reach, its cost, and how much goes to who comes anyway.
+        offers: A row for each offer with ``sent``, ``person``, ``ts``, ``committed_cents``,
+            ``days_to_next_purchase``, ``purchases_before`` and ``expected_anyway``.
+        horizon_days: Days after an offer in which a purchase counts as "would have come anyway".
+    """
+
+    offers: pl.DataFrame
+    horizon_days: int
+
+
+@checked
+def came_anyway(replays: Mapping[str, Replay], *, horizon_days: int = 7) -> CameAnyway:
+    """Ask of the offers of several replays of one log whose customers would have come anyway.
+
+    A customer's own rate is the purchases of the 90 days up to the offer, or of as many as the
+    customer is known for (at least one day), the triggering one included; the chance of a purchase
+    in the horizon is 1 - exp(-rate x days), as of a Poisson process.
+
+    Args:
+        replays: Replays by label, such as programmes by event and a broadcast at the same cost
+            (:func:`broadcast_at_cost`); the first with its log.
+        horizon_days: Days after an offer in which a purchase counts as "would have come anyway".
+
+    Returns:
+        A row for each replay.
+
+    Raises:
+        ParameterError: There is no replay, or ``horizon_days`` is not at least 1.
+        InputError: The replays are of different logs, the first has no log with it, or the log has
+            no purchase.
+
+    >>> from workbench.decision import load_programmes
+    >>> from workbench.replay import broadcast_at_cost
+    >>> weekly = broadcast_at_cost(replayed, load_programmes("params/programmes/grocery_weekly"))
+    >>> came_anyway({"by event": replayed, "by calendar": weekly}).table["sent"].to_list()
+    ['by event', 'by calendar']
+    """
+    if horizon_days < 1:
+        raise ParameterError(problem("horizon_days", horizon_days, "must be at least 1"))
+    if not replays:
+        raise ParameterError("replays was empty; name at least one")
+    first = next(iter(replays.values()))
+    for sent, each in replays.items():
+        if each.log_digest != first.log_digest:
+            raise InputError(
+                f"{sent} is of another log than the first; replay all over the same one"
+            )
+    purchases = _purchases(first)
+    offers = pl.concat([_offers(sent, each, purchases) for sent, each in replays.items()])
+    offers = offers.with_columns(
+        expected_anyway=1
+        - (-pl.col("purchases_before") / pl.col("known_days") * horizon_days).exp()
+    ).drop("known_days")
+    table = _table(replays, offers, horizon_days)
+    return CameAnyway(
+        table=table,
+        text=_sentence(table, horizon_days),
+        headline=_headline(table, horizon_days),
+        offers=offers,
+        horizon_days=horizon_days,
+    )
+
+
+def _purchases(replayed: Replay) -> pl.DataFrame:
+    """Return ``person`` and ``at_us`` of every purchase, in its order, with how many came before."""
+    log = replayed.log
+    if log is None:
+        raise InputError(
+            "the replay was opened without its log; open it with wb.open_replay(folder, log=log)"
+        )
+    types = log.codes("type").to_list()
+    if "purchase" not in types:
+        raise InputError("the log has no `purchase`, so nobody can have come anyway")
+    people = log.codes("person")
+    found = pl.concat(
+        [
+            pl.scan_parquet(part)
+            .filter(pl.col("type") == types.index("purchase"))
+            .select("person", at_us=pl.col("ts").to_physical())
+            for part in log.parts
+        ]
+    ).collect()
+    return found.with_columns(person=people.gather(found["person"].cast(pl.UInt32))).sort("at_us")
+
+
+def _offers(sent: str, replayed: Replay, purchases: pl.DataFrame) -> pl.DataFrame:
+    """Return the offers of a replay with what the log says of the customer around each."""
+    rates = pl.from_pandas(replayed.offers[["programme", "offer_id", "redemption_rate"]])
+    offers = (
+        replayed.decisions()
+        .filter(pl.col("reason") == _OFFERED)
+        .join(rates.lazy(), on=["programme", "offer_id"], how="left", maintain_order="left")
+        .select(
+            pl.lit(sent).alias("sent"),
+            "person",
+            "ts",
+            at_us=pl.col("ts").to_physical(),
+            committed_cents=pl.col("cost_cents") * pl.col("redemption_rate"),
+        )
+        .sort("at_us")
+        .collect()
+    )
+    numbered = purchases.with_columns(
+        number=pl.int_range(1, pl.len() + 1).over("person"),
+        first_us=pl.col("at_us").first().over("person"),
+    )
+    until = offers.join_asof(
+        numbered, on="at_us", by="person", strategy="backward", check_sortedness=False
+    )
+    since = offers.with_columns(at_us=pl.col("at_us") - RATE_DAYS * DAY_US).join_asof(
+        numbered.select("person", "at_us", before="number"),
+        on="at_us",
+        by="person",
+        strategy="backward",
+        check_sortedness=False,
+    )
+    after = offers.with_columns(at_us=pl.col("at_us") + 1).join_asof(
+        purchases.with_columns(next_us="at_us"),
+        on="at_us",
+        by="person",
+        strategy="forward",
+        check_sortedness=False,
+    )
+    at = offers["at_us"]
+    known = (at - until["first_us"]) / DAY_US
+    return offers.select("sent", "person", "ts", "committed_cents").with_columns(
+        days_to_next_purchase=(after["next_us"] - at) / DAY_US,
+        purchases_before=until["number"].fill_null(0) - since["before"].fill_null(0),
+        known_days=known.fill_null(RATE_DAYS).clip(1, RATE_DAYS),
+    )
+
+
+def _table(replays: Mapping[str, Replay], offers: pl.DataFrame, horizon_days: int) -> pd.DataFrame:
+    import pandas as pd  # noqa: PLC0415 - pandas is at the door only
+
+    rows = []
+    for sent, replayed in replays.items():
+        mine = offers.filter(pl.col("sent") == sent)
+        days = mine["days_to_next_purchase"]
+        reached, number = replayed.persons_reached, mine.height
+        never = days.null_count()
+        anyway = days.fill_null(float("inf")) <= horizon_days
+        rows.append(
+            {
+                "sent": sent,
+                "offers": number,
+                "persons_reached": reached,
+                "contacts_per_customer": number / reached if reached else None,
+                "committed_cents": replayed.committed_cost_cents,
+                "days_to_next_purchase": days.fill_null(float("inf")).median()
+                if number and never < number / 2
+                else None,
+                "came_anyway": anyway.mean() if number else None,
+                "expected_anyway": mine["expected_anyway"].mean() if number else None,
+                "committed_anyway_cents": round(mine["committed_cents"].filter(anyway).sum()),
+            }
+        )
+    ratios = (
+        "contacts_per_customer",
+        "days_to_next_purchase",
+        "came_anyway",
+        "expected_anyway",
+    )
+    return pd.DataFrame(rows).astype(dict.fromkeys(ratios, "float64"))
+
+
+def _sentence(table: pd.DataFrame, horizon_days: int) -> str:
+    said = []
+    for _, row in table.iterrows():
+        if not row["offers"]:
+            said.append(f"{row['sent']}: {text.NOT_ENOUGH_DATA}, nothing was sent")
+            continue
+        said.append(
+            f"{row['sent']}: {text.plural(int(row['offers']), 'offer')} to "
+            f"{text.plural(int(row['persons_reached']), 'customer')} for "
+            f"{text.amount(int(row['committed_cents']))}; in {text.share(row['came_anyway'])} of the "
+            f"cases the customer bought within {text.plural(horizon_days, 'day')} without it "
+            f"({text.share(row['expected_anyway'])} expected by their own rate), which is "
+            f"{text.amount(int(row['committed_anyway_cents']))} of the cost"
+        )
+    return " ".join(text.sentence(each) for each in said)
+
+
+def _headline(table: pd.DataFrame, horizon_days: int) -> str:
+    sent = table[table["offers"] > 0].sort_values("came_anyway", kind="stable")
+    if sent.empty:
+        return ""
+    least, most = sent.iloc[0], sent.iloc[-1]
+    if len(sent) == 1:
+        return (
+            f"{text.share(least['came_anyway'])} of the offers go to who buys within "
+            f"{horizon_days} days anyway"
+        )
+    return (
+        f"From {text.share(least['came_anyway'])} ({least['sent']}) to "
+        f"{text.share(most['came_anyway'])} ({most['sent']}) of the offers go to who buys within "
+        f"{horizon_days} days anyway"
+    )
