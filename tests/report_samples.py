@@ -36,6 +36,13 @@ def chart_frames() -> dict[str, pd.DataFrame]:
             ],
             columns=["week", "type", "events"],
         ),
+        "came_anyway": pd.DataFrame(
+            {
+                "sent": ["as it is", "other programmes", "weekly broadcast"],
+                "committed_cents": [272_468, 332_800, 333_800],
+                "committed_anyway_cents": [192_700, 175_400, 188_300],
+            }
+        ),
         "hour_profile": pd.DataFrame(
             {
                 "hour": range(24),

@@ -51,6 +51,10 @@ def test_changed_changes_the_house(grocery: ProgrammeSet) -> None:
     assert changed(grocery, {"house.slot": 2}).house.slot == 2
 
 
+def test_taking_out_what_is_not_there_changes_nothing(grocery: ProgrammeSet) -> None:
+    assert changed(grocery, {"lunch_basket.budget.amount_cents": None}) == grocery
+
+
 def test_changed_takes_a_key_out_and_makes_the_mappings_on_the_way(grocery: ProgrammeSet) -> None:
     free = changed(
         grocery,

@@ -173,6 +173,7 @@ def test_there_are_notebooks_to_check():
         "10_ingest_log",
         "20_profile_customers",
         "30_replay_log",
+        "31_compare_programmes",
         "60_value_customers",
         "90_report",
     ]

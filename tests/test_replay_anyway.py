@@ -76,18 +76,18 @@ def test_the_next_purchase_and_the_own_rate_are_those_counted_by_hand(log: Log):
     assert sorted(set(mine["days_to_next_purchase"])) == [18, 19, 20]
     assert found.table["days_to_next_purchase"][0] == 19
     expected = sum((k % 3) > 0 for k in range(40)) / 40
-    assert found.table["came_anyway"][0] == pytest.approx(expected)
+    assert found.table["share_anyway"][0] == pytest.approx(expected)
     anyway_cents = found.table["committed_anyway_cents"][0]
     assert anyway_cents == pytest.approx(expected * found.table["committed_cents"][0], abs=1)
     assert set(mine["purchases_before"]) == {2}
-    assert found.table["expected_anyway"][0] == pytest.approx(1 - math.exp(-2 / 9 * 19))
+    assert found.table["share_expected_anyway"][0] == pytest.approx(1 - math.exp(-2 / 9 * 19))
 
 
 def test_a_customer_who_never_comes_again_did_not_come_anyway(log: Log):
     third = programme("third", **FREE, trigger={"event": "purchase", "when": "purchase_number = 3"})
     weekly = replay(log, [programme("weekly", **WEEKLY)])
     found = came_anyway({"by event": replay(log, [third]), "weekly": weekly})
-    assert found.table["came_anyway"][0] == 0
+    assert found.table["share_anyway"][0] == 0
     assert found.table["days_to_next_purchase"].isna()[0]
 
 
@@ -96,7 +96,7 @@ def test_nothing_sent_is_not_enough_data(log: Log):
     weekly = replay(log, [programme("weekly", **WEEKLY)])
     found = came_anyway({"by event": replay(log, [never]), "weekly": weekly})
     assert found.text.startswith("By event: not enough data, nothing was sent.")
-    assert found.table["came_anyway"].isna()[0]
+    assert found.table["share_anyway"].isna()[0]
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ def test_sweep_prepares_a_window_once_for_all_limits(log: Log, monkeypatch: pyte
 def test_sweep_table_says_what_each_more_customer_costs(log: Log):
     swept = sweep(log, vary([programme(audience=None)], "often.offers.0.inventory", [1, 2, 20, 30]))
     assert swept.table["persons_reached"].is_monotonic_increasing
-    assert swept.table["cents_per_more_customer"].isna()[0]
+    assert swept.table["per_more_customer_cents"].isna()[0]
     best = swept.within(int(swept.table["committed_cents"].max()))
     assert best["persons_reached"] == swept.table["persons_reached"].max()
     with pytest.raises(ParameterError, match="must be at least"):

@@ -142,6 +142,8 @@ def _put(values: dict[str, Any], keys: Sequence[str], value: Value, path: str) -
     for key in way:
         if isinstance(held, list):
             held = held[_place(held, key, path)]
+        elif held.get(key) is None and value is None:
+            return  # what is to be taken out is not there
         else:
             if held.get(key) is None:
                 held[key] = {}

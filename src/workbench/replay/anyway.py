@@ -34,18 +34,22 @@ class CameAnyway(text.Result):
     Attributes:
         table: A row for each replay with ``sent`` (its label), ``offers``, ``persons_reached``,
             ``contacts_per_customer``, ``committed_cents``, ``days_to_next_purchase`` (the median;
-            none when most customers never bought again), ``came_anyway`` (share of offers whose
+            none when most customers never bought again), ``share_anyway`` (share of offers whose
             customer bought within ``horizon_days``, in a log without these offers),
-            ``expected_anyway`` (the same by each customer's own rate before the offer) and
+            ``share_expected_anyway`` (the same by each customer's own rate before the offer) and
             ``committed_anyway_cents`` (committed cost of the offers to those who came anyway).
         text: For each replay its reach, its cost, and how much goes to who comes anyway.
+        choice: The replay of whose cost the least goes to who comes anyway; empty when none sends.
+        advice: What to test first, and why.
         offers: A row for each offer with ``sent``, ``person``, ``ts``, ``committed_cents``,
-            ``days_to_next_purchase``, ``purchases_before`` and ``expected_anyway``.
+            ``days_to_next_purchase``, ``purchases_before`` and ``share_expected_anyway``.
         horizon_days: Days after an offer in which a purchase counts as "would have come anyway".
     """
 
     offers: pl.DataFrame
     horizon_days: int
+    choice: str
+    advice: str
 
 
 @checked
@@ -88,7 +92,7 @@ def came_anyway(replays: Mapping[str, Replay], *, horizon_days: int = 7) -> Came
     purchases = _purchases(first)
     offers = pl.concat([_offers(sent, each, purchases) for sent, each in replays.items()])
     offers = offers.with_columns(
-        expected_anyway=1
+        share_expected_anyway=1
         - (-pl.col("purchases_before") / pl.col("known_days") * horizon_days).exp()
     ).drop("known_days")
     table = _table(replays, offers, horizon_days)
@@ -98,6 +102,8 @@ def came_anyway(replays: Mapping[str, Replay], *, horizon_days: int = 7) -> Came
         headline=_headline(table, horizon_days),
         offers=offers,
         horizon_days=horizon_days,
+        choice=_choice(table),
+        advice=_advice(table),
     )
 
 
@@ -190,16 +196,16 @@ def _table(replays: Mapping[str, Replay], offers: pl.DataFrame, horizon_days: in
                 "days_to_next_purchase": days.fill_null(float("inf")).median()
                 if number and never < number / 2
                 else None,
-                "came_anyway": anyway.mean() if number else None,
-                "expected_anyway": mine["expected_anyway"].mean() if number else None,
+                "share_anyway": anyway.mean() if number else None,
+                "share_expected_anyway": mine["share_expected_anyway"].mean() if number else None,
                 "committed_anyway_cents": round(mine["committed_cents"].filter(anyway).sum()),
             }
         )
     ratios = (
         "contacts_per_customer",
         "days_to_next_purchase",
-        "came_anyway",
-        "expected_anyway",
+        "share_anyway",
+        "share_expected_anyway",
     )
     return pd.DataFrame(rows).astype(dict.fromkeys(ratios, "float64"))
 
@@ -213,26 +219,51 @@ def _sentence(table: pd.DataFrame, horizon_days: int) -> str:
         said.append(
             f"{row['sent']}: {text.plural(int(row['offers']), 'offer')} to "
             f"{text.plural(int(row['persons_reached']), 'customer')} for "
-            f"{text.amount(int(row['committed_cents']))}; in {text.share(row['came_anyway'])} of the "
+            f"{text.amount(int(row['committed_cents']))}; in {text.share(row['share_anyway'])} of the "
             f"cases the customer bought within {text.plural(horizon_days, 'day')} without it "
-            f"({text.share(row['expected_anyway'])} expected by their own rate), which is "
+            f"({text.share(row['share_expected_anyway'])} expected by their own rate), which is "
             f"{text.amount(int(row['committed_anyway_cents']))} of the cost"
         )
     return " ".join(text.sentence(each) for each in said)
 
 
 def _headline(table: pd.DataFrame, horizon_days: int) -> str:
-    sent = table[table["offers"] > 0].sort_values("came_anyway", kind="stable")
+    sent = table[table["offers"] > 0].sort_values("share_anyway", kind="stable")
     if sent.empty:
         return ""
     least, most = sent.iloc[0], sent.iloc[-1]
     if len(sent) == 1:
         return (
-            f"{text.share(least['came_anyway'])} of the offers go to who buys within "
+            f"{text.share(least['share_anyway'])} of the offers go to who buys within "
             f"{horizon_days} days anyway"
         )
     return (
-        f"From {text.share(least['came_anyway'])} ({least['sent']}) to "
-        f"{text.share(most['came_anyway'])} ({most['sent']}) of the offers go to who buys within "
+        f"From {text.share(least['share_anyway'])} ({least['sent']}) to "
+        f"{text.share(most['share_anyway'])} ({most['sent']}) of the offers go to who buys within "
         f"{horizon_days} days anyway"
     )
+
+
+def _well_spent(table: pd.DataFrame) -> pd.Series[float]:
+    """Return the share of committed cost that goes to who would not have come, by label, best first."""
+    by = table[table["committed_cents"] > 0].set_index("sent")
+    share = 1 - by["committed_anyway_cents"] / by["committed_cents"]
+    return share.sort_values(ascending=False, kind="stable")
+
+
+def _choice(table: pd.DataFrame) -> str:
+    ranked = _well_spent(table)
+    return str(ranked.index[0]) if len(ranked) else ""
+
+
+def _advice(table: pd.DataFrame) -> str:
+    """Say which to test first, by the share of its cost that can bring somebody."""
+    ranked = _well_spent(table)
+    if ranked.empty:
+        return text.sentence(f"{text.NOT_ENOUGH_DATA}: nothing was sent at a cost")
+    said = (
+        f"{text.share(ranked.iloc[0])} of its cost goes to customers who would not have come anyway"
+    )
+    others = [f"{text.share(share)} with {label}" for label, share in ranked.iloc[1:].items()]
+    against = f", against {text.listing(others)}" if others else ""
+    return text.sentence(f"test {ranked.index[0]} first: {said}{against}")

@@ -37,7 +37,7 @@ class Sweep(text.Result):
         table: A row for each set in the order given: ``label``, ``triggers``, ``delivered``,
             ``persons_reached``, ``contacts_per_customer`` (delivered per customer reached),
             ``committed_cents`` (at the stated redemption rates), ``promised_cents`` (the full cost
-            of what was delivered), ``ghosts``, and ``cents_per_more_customer``: what each customer
+            of what was delivered), ``ghosts``, and ``per_more_customer_cents``: what each customer
             costs who is reached beyond the next cheaper set (none where none is).
         text: The range of cost and reach, and the set from which more money reaches nobody.
         programmes: A row for each set and programme with the same figures.
@@ -248,7 +248,7 @@ def _result(log: LogLike, lanes: Mapping[str, Lane]) -> Sweep:
         )
         programmes.append(own.assign(label=label))
     table = pd.DataFrame(rows).astype({"contacts_per_customer": "float64"})
-    table["cents_per_more_customer"] = _marginal(table)
+    table["per_more_customer_cents"] = _marginal(table)
     return Sweep(
         table=table,
         text=_sentence(table),

@@ -183,6 +183,43 @@ class ReplayLog(NotebookParameters):
     decisions: OutputPath = Field("runs/demo/decisions", description="folder of the decision log")
 
 
+class CompareProgrammes(NotebookParameters):
+    """Parameters of ``31_compare_programmes``."""
+
+    notebook: ClassVar[str] = "31_compare_programmes"
+
+    log: InputPath = Field("runs/demo/log", description="folder of the stored log")
+    profile: InputPath = Field("runs/demo/profile", description="folder of the profile")
+    programmes: ProgrammesPath = Field(
+        "params/programmes/grocery", description="programmes as they are, a file or folder"
+    )
+    others: ProgrammesPath = Field(
+        "params/programmes/grocery_selective", description="programmes to compare with"
+    )
+    broadcast: ProgrammesPath = Field(
+        "params/programmes/grocery_weekly", description="one broadcast, the calendar's way"
+    )
+    group: str = Field(
+        "segment", min_length=1, max_length=64, description="column of the profile to group by"
+    )
+    vary: str = Field(
+        "welcome_back.budget.amount_cents",
+        min_length=3,
+        max_length=200,
+        description="key of the other programmes that is swept",
+    )
+    values: str = Field(
+        "50000, 100000, 200000, 400000, 800000, null",
+        min_length=1,
+        max_length=1000,
+        description="its values, with commas between; null: without it",
+    )
+    horizon_days: int = Field(
+        7, ge=1, le=365, description="days after an offer in which a customer comes anyway"
+    )
+    comparison: OutputPath = Field("runs/demo/comparison", description="folder of what is found")
+
+
 class ValueCustomers(NotebookParameters):
     """Parameters of ``60_value_customers``."""
 

@@ -6,6 +6,7 @@ titles with units and a description; nothing is shown, and no reading needs a mo
 
 from __future__ import annotations
 
+from workbench.report.figures.anyway import came_anyway
 from workbench.report.figures.clv import (
     clv_by_segment,
     clv_distribution,
@@ -28,6 +29,7 @@ from workbench.report.figures.log import events_per_week, hour_profile
 from workbench.report.figures.profile import lifecycle_bars, rfm_heatmap, segment_bars
 
 __all__ = [
+    "came_anyway",
     "change_by_group",
     "change_by_reason",
     "clv_by_segment",
