@@ -18,7 +18,7 @@ from small_log import small_log
 from test_replay_log import ROWS, programme
 from workbench.errors import InputError, ParameterError
 from workbench.log import Log
-from workbench.replay import Replay, diff, open_replay, replay
+from workbench.replay import Replay, diff, log_replay, open_replay, replay
 from workbench.replay.decided import DECISIONS_SCHEMA
 from workbench.replay.pairs import NOT_TRIGGERED, paired
 
@@ -63,10 +63,12 @@ def test_a_shorter_cooldown_changes_what_was_counted_by_hand(log: Log):
     compared = diff(a, b)
     found = total(compared)
     assert (found["delivered_a"], found["delivered_b"]) == (3 * (4 - held), 7 * (4 - held))
-    assert (found["persons_a"], found["persons_b"], found["persons_change"]) == (4 - held,) * 2 + (
-        0,
-    )
-    assert (found["contacts_per_person_a"], found["contacts_per_person_b"]) == (3, 7)
+    assert (
+        found["persons_reached_a"],
+        found["persons_reached_b"],
+        found["persons_reached_change"],
+    ) == (4 - held,) * 2 + (0,)
+    assert (found["contacts_per_customer_a"], found["contacts_per_customer_b"]) == (3, 7)
     assert found["promised_change_cents"] == 4 * (4 - held) * 125
     assert found["committed_change_cents"] == b.committed_cost_cents - a.committed_cost_cents
     assert found["ghosts_change"] == 4 * held
@@ -226,12 +228,28 @@ def test_stored_and_kept_replays_give_the_same_comparison(log: Log, tmp_path: Pa
         assert stored.changes.sort("decision_id").equals(kept.changes.sort("decision_id"))
 
 
+def test_parts_that_are_stored_in_other_windows_are_paired(
+    log: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(log_replay, "LEAST_ROWS", 1)
+    budgeted = programme(budget={"amount_cents": 600, "per": "total"})
+    replay(log, [programme()], out=tmp_path / "a")
+    replay(log, [budgeted], out=tmp_path / "b")
+    a, b = open_replay(tmp_path / "a"), open_replay(tmp_path / "b")
+    assert len(a.paths) < len(b.paths)
+    stored, kept = diff(a, b), diff(replay(log, [programme()]), replay(log, [budgeted]))
+    assert stored.by_reason.equals(kept.by_reason)
+    assert stored.changes.sort("decision_id").equals(kept.changes.sort("decision_id"))
+    assert stored.by_reason.set_index("reason").loc["offered", "budget_closed"] > 0
+    assert kinds(stored)["only in a"] == kinds(stored)["only in b"] == 0
+
+
 def test_a_programme_of_one_replay_only_has_no_figures_of_the_other(log: Log):
     compared = diff(replay(log, [programme()]), replay(log, [programme(), programme("new")]))
     row = compared.table.set_index("programme").loc["new"]
     assert pd.isna(row["triggers_a"])
     assert row["triggers_b"] == row["triggers_change"] == row["differing"] == 28
-    assert pd.isna(row["contacts_per_person_change"])
+    assert pd.isna(row["contacts_per_customer_change"])
     assert compared.by_reason.iloc[0]["reason"] == NOT_TRIGGERED
     assert compared.by_reason.iloc[0, 1:].sum() == 28
 
@@ -240,7 +258,7 @@ def test_points_are_no_offer_and_reach_nobody(log: Log):
     a, b = replay(log, [programme()]), replay(log, [programme(), POINTS])
     assert b.persons_reached == a.persons_reached < 4
     found = total(diff(a, b))
-    assert (found["persons_change"], found["delivered_change"]) == (0, 0)
+    assert (found["persons_reached_change"], found["delivered_change"]) == (0, 0)
 
 
 def test_who_gains_and_who_loses_is_counted_person_by_person(log: Log):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 TOTAL = "all programmes"
 """The name of the last row of the table."""
 
-_FIGURES = ("triggers", "delivered", "persons", "contacts_per_person")
+_FIGURES = ("triggers", "delivered", "persons_reached", "contacts_per_customer")
 _MONEY = ("committed_cents", "promised_cents")
 _OTHERS = ("ghosts", "responses_not_admitted")
 _SIDES = ("first", "second")
@@ -42,7 +42,7 @@ class Diff(text.Result):
         table: A row for each programme and the total, with the number of decisions that differ
             (``differing``) and, for a, for b and as a change from a to b (``triggers_a``,
             ``triggers_b``, ``triggers_change``, ``committed_a_cents`` …): triggers, offers
-            delivered, persons to whom an offer went, offers per such person, committed cost,
+            delivered, customers reached by one, offers per customer reached, committed cost,
             promised cost (the full cost of what was delivered), ghosts, and responses of the log to
             decisions that were not made there (counted for the total only). What a replay without
             the programme would say of it is missing, and counts as 0 in a change.
@@ -170,14 +170,14 @@ def _table(a: Replay, b: Replay, pairs: Pairs) -> pd.DataFrame:
         for figure in (*_FIGURES, *_MONEY, *_OTHERS):
             one, other = (side.get(name, {}).get(figure) for side in sides)
             row[_named(figure, "a")], row[_named(figure, "b")] = one, other
-            unknown = figure in {"contacts_per_person", "responses_not_admitted"}
+            unknown = figure in {"contacts_per_customer", "responses_not_admitted"}
             missing = one is None or other is None
             row[_named(figure, "change")] = (
                 None if unknown and missing else (other or 0) - (one or 0)
             )
         rows.append(row)
     table = pd.DataFrame(rows)
-    ratios = [each for each in table.columns if each.startswith("contacts_per_person")]
+    ratios = [each for each in table.columns if each.startswith("contacts_per_customer")]
     whole = [each for each in table.columns if each != "programme" and each not in ratios]
     return table.astype({**dict.fromkeys(whole, "Int64"), **dict.fromkeys(ratios, "Float64")})
 
@@ -191,8 +191,8 @@ def _figures(replayed: Replay, persons: int) -> dict[str, dict[str, float | None
         found[row["programme"]] = {
             "triggers": int(row["triggers"]),
             "delivered": int(row["delivered"]),
-            "persons": reached,
-            "contacts_per_person": _each(row["delivered"], reached),
+            "persons_reached": reached,
+            "contacts_per_customer": _each(row["delivered"], reached),
             "committed_cents": int(row["committed_cost_cents"]),
             "promised_cents": int(promised.get(row["programme"], 0)),
             "ghosts": int(row["ghosts"]),
@@ -202,8 +202,8 @@ def _figures(replayed: Replay, persons: int) -> dict[str, dict[str, float | None
     total: dict[str, float | None] = {
         name: sum(each[name] or 0 for each in found.values()) for name in summed
     }
-    total["persons"] = persons
-    total["contacts_per_person"] = _each(total["delivered"] or 0, persons)
+    total["persons_reached"] = persons
+    total["contacts_per_customer"] = _each(total["delivered"] or 0, persons)
     total["responses_not_admitted"] = replayed.responses_not_admitted
     return {**found, TOTAL: total}
 
@@ -244,10 +244,12 @@ def _text(
         return " ".join([text.sentence(said), *idle])
     first = (
         f"the second programmes would send {_against(total, 'delivered', 'offer')} to "
-        f"{_against(total, 'persons', 'customer')}"
+        f"{_against(total, 'persons_reached', 'customer')}"
     )
     if everybody is not None:
-        now, before = (text.share(total[_named("persons", side)] / everybody) for side in "ba")
+        now, before = (
+            text.share(total[_named("persons_reached", side)] / everybody) for side in "ba"
+        )
         said = f"{now} of {text.plural(everybody, 'customer')}"
         first += f" ({_instead(said, now, before)})"
     first += (
