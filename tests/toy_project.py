@@ -74,6 +74,9 @@ class Project:
             (root / folder).mkdir(parents=True)
         for name in ("segments/grocery.yaml", "programmes/grocery/welcome_back.yaml"):
             shutil.copy(REPOSITORY / "params" / name, root / "params" / name)
+        for name in ("grocery_selective", "grocery_weekly"):
+            folder = REPOSITORY / "params/programmes" / name
+            shutil.copytree(folder, root / "params/programmes" / name)
 
     def add(self, name: str, *bodies: str | dict) -> None:
         path = self.root / "notebooks" / f"{name}.ipynb"
