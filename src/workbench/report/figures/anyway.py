@@ -69,7 +69,7 @@ def came_anyway(
             order="order:Q",
             color=alt.Color(
                 "goes:N",
-                title="goes",
+                title=None,
                 scale=alt.Scale(domain=kinds, range=[theme.PALETTE[0], theme.PALETTE[4]]),
             ),
             tooltip=[
