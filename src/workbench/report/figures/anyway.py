@@ -40,7 +40,7 @@ def came_anyway(
     data[_ANYWAY] = data["committed_anyway_cents"] / frames.CENTS
     data["whole"] = data["committed_cents"] / frames.CENTS
     data["label"] = [
-        f"{text.money(part, currency)} of {text.money(whole, currency)} to who comes anyway"
+        f"{text.amount(part, currency)} of {text.amount(whole, currency)} to who comes anyway"
         for part, whole in zip(data["committed_anyway_cents"], data["committed_cents"], strict=True)
     ]
     said = "; ".join(
