@@ -67,14 +67,13 @@ class Reserves(NamedTuple):
         """Return the sum of each account."""
         if not len(self.amount):
             return {}
-        pairs, place = np.unique(
-            np.column_stack([self.budget, self.period]), axis=0, return_inverse=True
-        )
-        sums = np.zeros(len(pairs), dtype=np.int64)
-        np.add.at(sums, place.ravel(), self.amount)
+        periods, of_period = np.unique(self.period, return_inverse=True)
+        place = self.budget * len(periods) + of_period
+        sums = np.zeros(int(place.max()) + 1, dtype=np.int64)
+        np.add.at(sums, place, self.amount)
         return {
-            (budget, period): total
-            for (budget, period), total in zip(pairs.tolist(), sums.tolist(), strict=True)
+            (account // len(periods), int(periods[account % len(periods)])): int(sums[account])
+            for account in np.flatnonzero(np.bincount(place)).tolist()
         }
 
     def behind(self, account: Account, place: Place) -> bool:

@@ -112,12 +112,28 @@ CANDIDATES_SCHEMA = pl.Schema(
 )
 """The candidate table: every offer that was considered, and what ended it."""
 
-_SHOWN = (OFFERED, HELD_OUT, GLOBAL_HOLDOUT, QUEUED)
+_LARGEST_CODE = 128
+
+
+def among(codes: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return a table that says of every reason's code whether it is one of these."""
+    table = np.zeros(_LARGEST_CODE, dtype=bool)
+    table[list(codes)] = True
+    return table
+
+
+_SHOWN = among((OFFERED, HELD_OUT, GLOBAL_HOLDOUT, QUEUED))
+_WENT_OUT = among((OFFERED, AWARDED))
+_GHOST = among((HELD_OUT, GLOBAL_HOLDOUT))
+_COUNTED = among((CAP_REACHED, CONCURRENCY))
 _NAMES = pl.Series(
-    [REASON_OF_CODE[code].name if code in REASON_OF_CODE else None for code in range(128)]
+    [REASON_OF_CODE[code].name if code in REASON_OF_CODE else None for code in range(_LARGEST_CODE)]
 )
 _STAGES = pl.Series(
-    [REASON_OF_CODE[code].stage if code in REASON_OF_CODE else None for code in range(128)]
+    [
+        REASON_OF_CODE[code].stage if code in REASON_OF_CODE else None
+        for code in range(_LARGEST_CODE)
+    ]
 )
 
 
@@ -151,7 +167,7 @@ class Decided:
         """Whether a row names an offer."""
         offers = np.array([a.offer is not None for a in self.rules.action_list], dtype=bool)
         action = self.out[:, O_ACTION]
-        shown: NDArray[np.bool_] = np.isin(self.out[:, O_REASON], _SHOWN)
+        shown = _SHOWN[self.out[:, O_REASON]]
         return np.asarray(shown & (action >= 0) & offers[action], dtype=bool)
 
     @cached_property
@@ -176,9 +192,9 @@ def rows_frame(decided: Decided) -> pl.DataFrame:
             "programme": pl.Series(decided.out[:, O_PROGRAMME], dtype=pl.Int32),
             "reason": pl.Series(reason, dtype=pl.Int8),
             "offer": pl.Series(decided.offer, dtype=pl.Int16),
-            "delivered": np.isin(reason, (OFFERED, AWARDED)),
+            "delivered": _WENT_OUT[reason],
             "cost_cents": np.where(reason == OFFERED, cost, 0),
-            "would_cost_cents": np.where(np.isin(reason, (HELD_OUT, GLOBAL_HOLDOUT)), cost, 0),
+            "would_cost_cents": np.where(_GHOST[reason], cost, 0),
         }
     )
 
@@ -222,7 +238,7 @@ def decisions_frame(decided: Decided) -> pl.DataFrame:
             )
             .select(pl.when("yes").then("a"))
             .to_series(),
-            "delivered": np.isin(reason, (OFFERED, AWARDED)),
+            "delivered": _WENT_OUT[reason],
             "p_assignment": chance,
             "p_selection": selected,
             "distribution": _distributions(decided),
@@ -230,7 +246,7 @@ def decisions_frame(decided: Decided) -> pl.DataFrame:
             "score": _scores(decided, touch),
             "reason": _NAMES.gather(reason),
             "cost_cents": np.where(reason == OFFERED, cost, 0),
-            "would_cost_cents": np.where(np.isin(reason, (HELD_OUT, GLOBAL_HOLDOUT)), cost, 0),
+            "would_cost_cents": np.where(_GHOST[reason], cost, 0),
             "programme_digest": pl.Series([each.digest for each in decided.programmes]).gather(p),
         }
     )
@@ -416,7 +432,7 @@ def candidates_frame(
             "limit": looks[:, L_LIMIT],
             "free_at": np.where(np.abs(free) < NEVER_US // 4, free, 0),
             "frees": metered & (np.abs(free) < NEVER_US // 4),
-            "counted": metered & np.isin(looks[:, L_REASON], (CAP_REACHED, CONCURRENCY)),
+            "counted": metered & _COUNTED[looks[:, L_REASON]],
         }
     ).with_columns(
         pl.when("counted").then(pl.min_horizontal("count", "limit")).alias("count"),

@@ -20,6 +20,7 @@ from workbench.decision import core
 from workbench.decision.assignment import holdout_columns
 from workbench.decision.budgets import Ledger, Reserves
 from workbench.decision.consent import Consent, consent_arrays
+from workbench.decision.core import SLOTS
 from workbench.decision.desk import (
     C_OUT,
     C_REFUSED_ANSWERS,
@@ -130,8 +131,8 @@ class Outcome:
     """What one window of one part gave.
 
     Attributes:
-        decided: The decisions, in the order of the decision log.
-        placed: For each of them its place in the order of the core; none without candidates.
+        made: The decisions, in the order of the core.
+        with_candidates: Whether every offer that was considered was written down.
         rows: The decisions by codes.
         reserves: What they reserved of budgets.
         events: Events of the window, of every type.
@@ -141,14 +142,26 @@ class Outcome:
         state: The persons behind the window.
     """
 
-    decided: Decided
-    placed: NDArray[np.int64] | None
+    made: Decided
+    with_candidates: bool
     rows: pl.DataFrame
     reserves: Reserves
     events: int
     counts: dict[str, dict[int, int]]
     responses_not_admitted: int
     state: PartState
+
+    @cached_property
+    def placed(self) -> NDArray[np.int64]:
+        """For each row of the decision log its place in the order of the core."""
+        out = self.made.out
+        kind = out[:, O_KEY] // SLOTS
+        return np.lexsort((out[:, O_PROGRAMME], kind, out[:, O_SEQ], out[:, O_KNOWN]))
+
+    @cached_property
+    def decided(self) -> Decided:
+        """The decisions, in the order of the decision log."""
+        return replace(self.made, out=self.made.out[self.placed])
 
     @cached_property
     def decisions(self) -> pl.DataFrame:
@@ -158,7 +171,7 @@ class Outcome:
     @property
     def candidates(self) -> pl.DataFrame | None:
         """Rows of the candidate table, or none."""
-        if self.placed is None:
+        if not self.with_candidates:
             return None
         return candidates_frame(self.decided, self.placed, self.decisions)
 
@@ -269,10 +282,8 @@ def decide_part(
     core.run_compiled(desk, table, prepared.starts, order, prepared.until_us)
     after = pruned(Memories(table, rows, all_touches, ids, prepared.past), job.rules)
     out = desk.out[: desk.counts[C_OUT]]
-    kind = out[:, O_KEY] // 64
-    placed = np.lexsort((out[:, O_PROGRAMME], kind, out[:, O_SEQ], out[:, O_KNOWN]))
-    decided = Decided(
-        out[placed],
+    made = Decided(
+        out,
         desk,
         ids,
         state.ids,
@@ -284,10 +295,10 @@ def decide_part(
     )
     triggered = np.bincount(out[:, O_PROGRAMME], minlength=len(job.programmes))
     return Outcome(
-        decided=decided,
-        placed=placed if candidates else None,
-        rows=rows_frame(decided),
-        reserves=reserves_of(decided.out, job.rules, job.zone_table, job.changes),
+        made=made,
+        with_candidates=candidates,
+        rows=rows_frame(made),
+        reserves=reserves_of(out, job.rules, job.zone_table, job.changes),
         events=prepared.events,
         counts={
             "considered": seen.considered,

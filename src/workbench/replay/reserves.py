@@ -24,14 +24,16 @@ from workbench.decision.desk import (
 )
 from workbench.decision.rules import Account, Rules
 from workbench.records import GLOBAL_HOLDOUT, HELD_OUT, OFFERED, QUEUED
+from workbench.replay.decided import among
+
+_TOOK = among((OFFERED, HELD_OUT, GLOBAL_HOLDOUT, QUEUED))
 
 
 def reserves_of(out: Table, rules: Rules, zones: Table, changes: Table) -> Reserves:
     """Return what rows of decisions reserve: the full cost, or a piece; a release nothing again."""
     if not rules.accounts:
         return Reserves.none()
-    took = np.isin(out[:, O_REASON], (OFFERED, HELD_OUT, GLOBAL_HOLDOUT, QUEUED))
-    took &= out[:, O_KIND] != KIND_RELEASE
+    took = _TOOK[out[:, O_REASON]] & (out[:, O_KIND] != KIND_RELEASE)
     found = []
     for a, action in enumerate(rules.action_list):
         first, end = rules.actions[a, A_BUDGETS], rules.actions[a, A_BUDGETS_END]
