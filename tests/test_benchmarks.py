@@ -69,3 +69,10 @@ def test_a_name_without_a_unit_is_seen():
 def test_every_script_is_in_the_page_of_the_benchmarks():
     said = (FOLDER / "README.md").read_text()
     assert [path.name for path in FOLDER.glob("*.py") if f"`{path.name}`" not in said] == []
+
+
+@pytest.mark.slow
+def test_the_sweep_prints_one_object_with_units():
+    found = figures("sweep.py", "--events", "20000", "--repeats", "1")
+    assert without_unit(found) == []
+    assert found["ratio_sweep_to_single"] == found["worst_ratio_sweep_to_single"]

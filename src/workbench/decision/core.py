@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from workbench.decision.choice import WHOLE, best, choose
 from workbench.decision.clocks import quiet_until
-from workbench.decision.compiled import in_core
+from workbench.decision.compiled import in_core, in_place
 from workbench.decision.desk import (
     A_ANSWERS,
     A_ANSWERS_END,
@@ -268,7 +268,7 @@ def quiet_reason(desk: Desk, p: int, zone: int, known_us: int) -> tuple[int, int
     return 0, until
 
 
-@in_core
+@in_place
 def limit_reason(desk: Desk, memory: NDArray, a: int, at_us: int, zone: int) -> tuple[int, int]:  # type: ignore[type-arg]  # compiled
     """Return the first limit that refuses an action, and its meter; 0 when none does."""
     for k in range(desk.actions[a, A_CHECKS], desk.actions[a, A_CHECKS_END]):
@@ -278,7 +278,7 @@ def limit_reason(desk: Desk, memory: NDArray, a: int, at_us: int, zone: int) -> 
     return 0, -1
 
 
-@in_core
+@in_place
 def open_reason(  # noqa: C901, PLR0911, PLR0912, PLR0917 - compiled: flat values, one path
     desk: Desk,
     memory: NDArray,  # type: ignore[type-arg]  # compiled
@@ -417,8 +417,6 @@ def consider(  # noqa: PLR0917 - compiled: flat values, one path
 @in_core
 def settle_looks(desk: Desk, out: int, p: int, reason: int, action: int) -> None:
     """Give the open candidates of a row their end: what happened, or that another was better."""
-    if len(desk.looks) == 0:
-        return
     first, last = desk.programmes[p, P_FIRST_ACTION], desk.programmes[p, P_LAST_ACTION]
     for a in range(first, last):
         row = desk.looks[desk.out[out, O_LOOKS] + a - first]
@@ -433,7 +431,8 @@ def refuse(desk: Desk, c: int, reason: int, meter: int) -> None:
     desk.out[out, O_REASON] = reason
     desk.out[out, O_METER] = meter
     desk.work[c, W_DONE] = 1
-    settle_looks(desk, out, desk.out[out, O_PROGRAMME], reason, -1)
+    if len(desk.looks) > 0:
+        settle_looks(desk, out, desk.out[out, O_PROGRAMME], reason, -1)
 
 
 @in_core
@@ -500,14 +499,15 @@ def win(
         row[O_REASON] = QUEUED
     else:
         row[O_REASON] = deliver(desk, memory, out, action, ts_us)
-    settle_looks(desk, out, p, row[O_REASON], action)
+    if len(desk.looks) > 0:
+        settle_looks(desk, out, p, row[O_REASON], action)
     if rule in (SOFTMAX, EPSILON, THOMPSON):
         row[O_SHARES] = used
         desk.counts[C_SHARES] += count
     desk.work[c, W_DONE] = 1
 
 
-@in_core
+@in_place
 def write(  # noqa: PLR0917 - compiled: flat values, one path
     desk: Desk, person: int, touch: int, kind: int, of_set: int, place: tuple[int, int, int, int]
 ) -> int:
@@ -677,14 +677,14 @@ def decide(  # noqa: PLR0917 - compiled: flat values, one path
     key: int,
 ) -> None:
     """Decide a set; where another replay is followed, remember nothing of it."""
-    if len(desk.given) == 0:
-        decide_set(desk, memory, person, count, of_set, known_us, seq, key)
-        return
-    follow(desk, memory, person, known_us, seq, key, 0)
-    copy(memory, desk.kept)
+    follows = len(desk.given) > 0
+    if follows:
+        follow(desk, memory, person, known_us, seq, key, 0)
+        copy(memory, desk.kept)
     decide_set(desk, memory, person, count, of_set, known_us, seq, key)
-    copy(desk.kept, memory)
-    follow(desk, memory, person, known_us, seq, key + SLOTS, count)
+    if follows:
+        copy(desk.kept, memory)
+        follow(desk, memory, person, known_us, seq, key + SLOTS, count)
 
 
 @in_core
@@ -711,7 +711,8 @@ def release(desk: Desk, memory: NDArray, person: int, p: int) -> None:  # type: 
     else:
         draw_again(desk, out, p, touch, memory[queue + 4])
         desk.out[out, O_REASON] = deliver(desk, memory, out, action, at_us)
-        settle_looks(desk, out, p, desk.out[out, O_REASON], action)
+        if len(desk.looks) > 0:
+            settle_looks(desk, out, p, desk.out[out, O_REASON], action)
     if len(desk.given) > 0:
         copy(desk.kept, memory)
         follow(desk, memory, person, at_us, TIMER_SEQ, place[3] + SLOTS, 0)

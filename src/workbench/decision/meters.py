@@ -12,7 +12,7 @@ from __future__ import annotations
 from numpy.typing import NDArray
 
 from workbench.decision.clocks import period_end, period_start
-from workbench.decision.compiled import in_core
+from workbench.decision.compiled import in_core, in_place
 from workbench.decision.desk import (
     CALENDAR,
     EMPTY_US,
@@ -55,7 +55,7 @@ def leave(memory: NDArray, first: int, last: int, at_us: int) -> None:  # type: 
     memory[first] = EMPTY_US
 
 
-@in_core
+@in_place
 def is_reached(desk: Desk, memory: NDArray, m: int, at_us: int, zone: int) -> bool:  # type: ignore[type-arg]  # compiled
     """Say whether a meter refuses at an instant: the only place that compares with a limit.
 
