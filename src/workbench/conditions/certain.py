@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from workbench.conditions.nodes import (
+    MIRRORED,
+    OPPOSITE,
     Among,
     Compare,
     Comparison,
@@ -29,16 +31,6 @@ from workbench.conditions.plain import value_of
 
 Truth = bool | None
 ANY: frozenset[Truth] = frozenset({True, False, None})
-
-_OPPOSITE: dict[Comparison, Comparison] = {
-    "=": "<>",
-    "<>": "=",
-    "<": ">=",
-    "<=": ">",
-    ">": "<=",
-    ">=": "<",
-}
-_MIRRORED: dict[Comparison, Comparison] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +118,9 @@ def _facts(  # noqa: PLR0911 - one case for each kind of node
 def _comparison_facts(node: Compare, *, wanted: bool) -> list[_Fact]:
     sign, left, right = node.sign, node.left, node.right
     if isinstance(left, Constant):
-        sign, left, right = _MIRRORED.get(sign, sign), right, left
+        sign, left, right = MIRRORED.get(sign, sign), right, left
     if not wanted:
-        sign = _OPPOSITE[sign]
+        sign = OPPOSITE[sign]
     if not isinstance(right, Constant):
         return [_Fact(side, "not null") for side in (left, right)]
     return [_Fact(left, "compare", sign, (right.value,))]

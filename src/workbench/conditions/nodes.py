@@ -17,6 +17,19 @@ Value = float | str | bool | datetime | None
 
 Comparison = Literal["=", "<>", "<", "<=", ">", ">="]
 Operator = Literal["+", "-", "*", "/", "%"]
+OPPOSITE: dict[Comparison, Comparison] = {
+    "=": "<>",
+    "<>": "=",
+    "<": ">=",
+    "<=": ">",
+    ">": "<=",
+    ">=": "<",
+}
+"""The comparison that holds where another one does not, of values that are known."""
+
+MIRRORED: dict[Comparison, Comparison] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+"""The same comparison with its sides changed over; those left out are their own."""
+
 Function = Literal["COALESCE", "ABS", "ROUND", "LEAST", "GREATEST", "LOWER", "UPPER"]
 
 

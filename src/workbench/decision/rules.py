@@ -196,6 +196,7 @@ class Rules:
         blank: The memory of a person of whom nothing is known.
         touch_places: Places of a memory that hold a touch.
         meter_names: What the candidate table calls each meter.
+        meter_keys: Path of the key that made each meter, such as ``p.limits.caps.0``.
         action_list: The actions.
         accounts: Budgets and inventories, by number.
         channels: Channels by number.
@@ -213,6 +214,7 @@ class Rules:
     blank: NDArray[np.int64]
     touch_places: NDArray[np.int64]
     meter_names: tuple[str, ...]
+    meter_keys: tuple[str, ...]
     action_list: tuple[Action, ...]
     accounts: tuple[Account, ...]
     channels: tuple[str, ...]
@@ -250,6 +252,7 @@ class _Builder:
         self.channels = tuple(sorted(names))
         self.meters: list[list[int]] = []
         self.meter_names: list[str] = []
+        self.meter_keys: list[str] = []
         self.checks: list[list[int]] = [[] for _ in self.actions]
         self.counts: list[list[int]] = [[] for _ in self.actions]
         self.answers: list[list[int]] = [[] for _ in self.actions]
@@ -280,6 +283,7 @@ class _Builder:
         count: int,
         counted: Sequence[int],
         *,
+        path: str,
         what: int = DECIDED,
         window: int = 0,
         reason: int,
@@ -310,11 +314,12 @@ class _Builder:
         row[M_REASON], row[M_EXPIRES], row[M_COUNT], row[M_HOLD] = reason, int(expires), count, hold
         self.meters.append(row)
         self.meter_names.append(name)
+        self.meter_keys.append(path)
         for a in counted:
             (self.counts if what in (DECIDED, DELIVERED) else self.answers)[a].append(m)
         return m
 
-    def cap(self, cap: Any, name: str, p: int | None) -> None:
+    def cap(self, cap: Any, name: str, p: int | None, path: str) -> None:
         """Add the meters of a cap: of a programme, or of the house (``p`` is none)."""
         keys: dict[tuple[str, int], int] = {}
         for a, action in enumerate(self.actions):
@@ -331,6 +336,7 @@ class _Builder:
                     name,
                     cap.count,
                     counted,
+                    path=path,
                     what=_WHATS[cap.counts],
                     window=int(cap.window or 0),
                     reason=CAP_REACHED,
@@ -384,24 +390,37 @@ def rules_of(programmes: Any, *, answers: bool | None = None) -> Rules:  # noqa:
     _check_sizes(programmes)
     build = _Builder(programmes)
     for p, programme in enumerate(programmes):
-        limits, mine = programme.limits, range(build.first[p], build.first[p + 1])
-        for cap in limits.caps:
-            build.cap(cap, cap.label, p)
-    for cap in programmes.house.caps:
-        build.cap(cap, cap.name, None)
+        for k, cap in enumerate(programme.limits.caps):
+            build.cap(cap, cap.label, p, f"{programme.name}.limits.caps.{k}")
+    for k, cap in enumerate(programmes.house.caps):
+        build.cap(cap, cap.name, None, f"house.caps.{k}")
     for p, programme in enumerate(programmes):
         limits, mine = programme.limits, range(build.first[p], build.first[p + 1])
-        found = []
+        found, path = [], f"{programme.name}.limits"
         if limits.cooldown is not None:
             found.append(
-                build.meter("cooldown", 1, mine, window=int(limits.cooldown), reason=COOLDOWN)
+                build.meter(
+                    "cooldown",
+                    1,
+                    mine,
+                    path=f"{path}.cooldown",
+                    window=int(limits.cooldown),
+                    reason=COOLDOWN,
+                )
             )
         if limits.once:
-            found.append(build.meter("once", 1, mine, window=_FOREVER_US, reason=ONCE))
+            found.append(
+                build.meter("once", 1, mine, path=f"{path}.once", window=_FOREVER_US, reason=ONCE)
+            )
         if limits.concurrency is not None:
             found.append(
                 build.meter(
-                    "concurrency", limits.concurrency, mine, reason=CONCURRENCY, expires=True
+                    "concurrency",
+                    limits.concurrency,
+                    mine,
+                    path=f"{path}.concurrency",
+                    reason=CONCURRENCY,
+                    expires=True,
                 )
             )
         if limits.after_rejections is not None:
@@ -411,6 +430,7 @@ def rules_of(programmes: Any, *, answers: bool | None = None) -> Rules:  # noqa:
                     "rejections",
                     rule.count,
                     mine,
+                    path=f"{path}.after_rejections",
                     what=REJECTED,
                     window=int(rule.within),
                     reason=REJECTIONS,
@@ -438,6 +458,7 @@ def rules_of(programmes: Any, *, answers: bool | None = None) -> Rules:  # noqa:
         blank=np.array(build.blank, dtype=np.int64),
         touch_places=np.array(build.touch_places, dtype=np.int64),
         meter_names=tuple(build.meter_names),
+        meter_keys=tuple(build.meter_keys),
         action_list=tuple(build.actions),
         accounts=accounts,
         channels=build.channels,

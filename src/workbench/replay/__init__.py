@@ -8,6 +8,7 @@ from workbench.replay.contacts import Contacts, UnderServed, contacts_per_week, 
 from workbench.replay.decision_log import load_state
 from workbench.replay.factors import Sensitivity, sensitivity
 from workbench.replay.gains import Gains
+from workbench.replay.explaining import Explanation, explain
 from workbench.replay.log_replay import replay
 from workbench.replay.one_event import DecisionCore
 from workbench.replay.reach import Reach, reach_by
@@ -28,6 +29,7 @@ __all__ = [
     "DecisionCore",
     "Diff",
     "Gains",
+    "Explanation",
     "Reach",
     "Replay",
     "Sensitivity",
@@ -38,6 +40,7 @@ __all__ = [
     "causes",
     "contacts_per_week",
     "diff",
+    "explain",
     "funnel_rows",
     "load_state",
     "open_replay",

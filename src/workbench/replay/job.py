@@ -136,6 +136,22 @@ def job_beside(job: Job, programmes: ProgrammeSet) -> Job:
     return replace(job, programmes=programmes, rules=rules, budgets=_budgets(rules))
 
 
+def job_again(job: Job, programmes: ProgrammeSet) -> Job:
+    """Return the job of programmes with other conditions over the same log and house columns."""
+    roles = roles_of(programmes)
+    answers = job.answered or tracks_answers(programmes, programmes.house)
+    rules = rules_of(programmes, answers=answers)
+    return replace(
+        job,
+        programmes=programmes,
+        rules=rules,
+        roles=roles,
+        features=features_of(programmes, roles),
+        answers=answers,
+        budgets=_budgets(rules),
+    )
+
+
 def columns_key(programmes: ProgrammeSet, *, answered: bool) -> str:
     """Return what names the columns that programmes need: equal keys can share prepared windows.
 

@@ -1,8 +1,9 @@
 """One window of one part of a log through the core: prepare, decide, and what comes out.
 
-``prepare_part`` makes the columns that no decision changes, once; ``decide_part`` takes them through
-the core, as often as limits or closings differ. Owns no rule: conditions, features and limits come from ``decision``. A person is wholly in one
-part, so parts share nothing but the closings of budgets, which are given.
+``prepare_part`` makes the columns that no decision changes, once (``read_part`` its first half: events
+and features); ``decide_part`` takes them through the core, as often as limits or closings differ.
+Owns no rule: conditions, features and limits come from ``decision``. A person is wholly in one part,
+so parts share nothing but the closings of budgets, which are given.
 """
 
 from __future__ import annotations
@@ -63,9 +64,12 @@ __all__ = [
     "Outcome",
     "PartState",
     "Prepared",
+    "Read",
     "decide_part",
     "finish_part",
     "prepare_part",
+    "prepare_read",
+    "read_part",
     "start_beside",
     "start_part",
 ]
@@ -99,6 +103,29 @@ class PartState:
     measured: NDArray[np.bool_]
     units: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]]
     local_of: NDArray[np.int32]
+
+
+@dataclass(frozen=True, eq=False)
+class Read:
+    """One window of one part, read: events and ticks in their order, with their features.
+
+    Attributes:
+        events: Events of the window, of every type.
+        until_us: Where the window ends.
+        frame: Those that matter, and the ticks of the calendar.
+        local: Row of the person of each.
+        figures: Features of each.
+        known_since: From when on each person is known.
+        past: What features remember behind the window.
+    """
+
+    events: int
+    until_us: int
+    frame: pl.DataFrame
+    local: NDArray[np.int32]
+    figures: NDArray[np.int64]
+    known_since: NDArray[np.int64]
+    past: Rest
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,6 +245,17 @@ def prepare_part(
         InputError: The part is not in ``(known_at, seq)`` order, has an event that was known before
             it happened, or names a person without id.
     """
+    return prepare_read(read_part(part, job, state, since=since, until=until), job, state)
+
+
+def read_part(
+    part: Part, job: Job, state: PartState, *, since: Position | None, until: Position
+) -> Read:
+    """Read one window of a part, add the ticks of the calendar, and compute the features.
+
+    Raises:
+        InputError: As :func:`prepare_part`.
+    """
     count, frame, first = events.read_events(part, job, since, until)
     events.check_events(frame, events.name_of(part), len(job.person_ids))
     known = state.memories.table[:, H_SINCE]
@@ -232,18 +270,23 @@ def prepare_part(
         )
         frame = _with_ticks(frame, ticks)
     local = state.local_of[frame["person"].to_numpy()]
-    values, past = events.feature_values(frame, local, state.memories.past, job)
-    seen = touches.touches_of(frame, local, values, job, state)
-    starts, order = grouped(local[seen.keep].astype(np.int64), len(state.codes))
+    figures, past = events.feature_values(frame, local, state.memories.past, job)
+    return Read(count, until[0], frame, local, figures, known, past)
+
+
+def prepare_read(read: Read, job: Job, state: PartState) -> Prepared:
+    """Evaluate the conditions over a window that was read."""
+    seen = touches.touches_of(read.frame, read.local, read.figures, job, state)
+    starts, order = grouped(read.local[seen.keep].astype(np.int64), len(state.codes))
     return Prepared(
-        events=count,
-        until_us=until[0],
+        events=read.events,
+        until_us=read.until_us,
         seen=seen,
-        event_ids=frame["event_id"],
+        event_ids=read.frame["event_id"],
         starts=starts,
         order=seen.keep[order],
-        known_since=known,
-        past=past,
+        known_since=read.known_since,
+        past=read.past,
     )
 
 

@@ -144,7 +144,7 @@ def touches_of(
         several, not_known = touched(
             events.context_of(of_type, values, mine, names, job),
             roles,
-            lambda role, at: _moved(frame, values, job, role, at),
+            lambda role, at: moved(frame, values, job, role, at),
         )
         if code == events.TICK:
             several = _of_calendar(several, frame, job)
@@ -244,7 +244,7 @@ def answers_of(decision_ids: pl.Series, programmes: list[str]) -> tuple[NDArray[
     )
 
 
-def _moved(
+def moved(
     frame: pl.DataFrame, values: NDArray[np.int64], job: Job, role: Role, at: pl.Series
 ) -> pl.DataFrame:
     """Return rows with local time at the deadline of a role."""

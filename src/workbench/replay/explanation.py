@@ -1,0 +1,389 @@
+"""An explanation as tables and a sentence. Owns no search and no comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from workbench import text
+from workbench.decision import core
+from workbench.decision.choice import WHOLE
+from workbench.decision.desk import (
+    H_COLLECT,
+    NEVER_US,
+    P_FIRST_ACTION,
+    P_QUEUE,
+    P_TIMER,
+    TIMER_SEQ,
+    Table,
+)
+from workbench.decision.meters import inside, is_reached
+from workbench.records import (
+    AWARDED,
+    GLOBAL_HOLDOUT,
+    HELD_OUT,
+    OFFERED,
+    OUTRANKED,
+    QUEUED,
+    REASON_OF_CODE,
+)
+from workbench.replay.moment import Candidate, Moment
+from workbench.replay.one_person import OnePerson
+from workbench.replay.path import Test, meter_words, reopens_us, score_of
+from workbench.replay.what_if import Change, Question
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_DRAWN = ("other_layer", "outside_coverage", "other_arm")
+_PATH = ("programme", "offer_id", "stage", "test", "value", "limit", "passed", "reached", "reason", "free_at")  # fmt: skip
+_CHANGES = ("programme", "kind", "key", "was", "would_be", "size", "sentence")
+_OPEN = ("programme", "offer_id", "open", "score", "probability", "chosen", "arm", "p_assignment")
+_STATE = ("kind", "name", "before", "after", "limit", "free_at")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Explanation(text.Result):
+    """One decision set of a customer, explained.
+
+    Attributes:
+        table: The path: a row for each programme, offer and test in the order of the funnel, with
+            what was seen, the limit, ``passed`` (none: not reached, and nothing to say) and
+            ``reached``: false behind the refusal, where a test that would refuse too still says so.
+        text: What happened, why, and the smallest single change.
+        customer: The person.
+        at: When it was decided, or when the event was known.
+        event_id: The event, or none for what time brought about.
+        decisions: The rows of the decision log.
+        candidates: Every offer considered and the stage that removed it.
+        state: A row for each meter, timer, queue and budget before and after.
+        open: A row for each offer: whether it was open, its score and probability, the arm.
+        changes: What would have changed it, the smallest first: ``kind`` limit and threshold have
+            the path of a key of the programmes.
+    """
+
+    customer: str
+    at: pd.Timestamp
+    event_id: str | None
+    decisions: pd.DataFrame
+    candidates: pd.DataFrame
+    state: pd.DataFrame
+    open: pd.DataFrame
+    changes: pd.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A programme as it stands in an explanation.
+
+    Attributes:
+        programme: Its position.
+        candidate: Its row of the decision set; none when it was not triggered.
+        paths: By action the tests.
+        question: What to ask about it; none when it has an offer, or is told by the way.
+    """
+
+    programme: int
+    candidate: Candidate | None
+    paths: Mapping[int, tuple[Test, ...]]
+    question: Question | None
+
+
+def explained(  # noqa: PLR0917 - what names a row
+    person: OnePerson,
+    moment: Moment | None,
+    asked: Sequence[Asked],
+    changes: Sequence[Change],
+    event: tuple[str, int, str] | None,
+    known_us: int,
+) -> Explanation:
+    """Make the explanation of what was found."""
+    import pandas as pd  # noqa: PLC0415 - pandas is at the door only
+
+    ordered = sorted(changes, key=lambda each: (each.size, each.programme, each.key))
+    outcome = person.outcome
+    places = [each.candidate.place for each in asked if each.candidate is not None]
+    decisions = outcome.decisions[places]
+    candidates = outcome.candidates
+    assert candidates is not None  # noqa: S101 - for the type checker: the run asks for them
+    mine = candidates.filter(pl.col("decision_id").is_in(decisions["decision_id"].to_list()))
+    path = pd.DataFrame(_path(person, asked), columns=_PATH)
+    return Explanation(
+        table=path.astype({"passed": "boolean", "free_at": "datetime64[us, UTC]"}),
+        text=_text(person, moment, asked, ordered, event, known_us),
+        headline=_headline(person, asked),
+        customer=person.person_id,
+        at=pd.Timestamp(known_us, unit="us", tz="UTC"),
+        event_id=event[0] if event is not None else None,
+        decisions=decisions.to_pandas(),
+        candidates=mine.to_pandas(),
+        state=pd.DataFrame(_state(moment) if moment is not None else [], columns=_STATE).astype(
+            {"free_at": "datetime64[us, UTC]"}
+        ),
+        open=pd.DataFrame(_open(person, moment, asked), columns=_OPEN),
+        changes=pd.DataFrame(
+            [{n: getattr(c, n) for n in _CHANGES} for c in ordered], columns=_CHANGES
+        ),
+    )
+
+
+def _path(person: OnePerson, asked: Sequence[Asked]) -> list[dict[str, Any]]:
+    return [
+        {
+            "programme": person.job.programmes[each.programme].name,
+            "offer_id": _offer(person, action),
+            "stage": test.stage,
+            "test": test.test,
+            "value": test.value,
+            "limit": test.limit,
+            "passed": test.passed,
+            "reached": test.reached,
+            "reason": REASON_OF_CODE[test.reason].name if test.reason else None,
+            "free_at": _stamp(test.free_us),
+        }
+        for each in asked
+        for action, tests in each.paths.items()
+        for test in tests
+    ]
+
+
+def _offer(person: OnePerson, action: int) -> str | None:
+    offer = person.job.rules.action_list[action].offer if action >= 0 else None
+    return None if offer is None else offer.id
+
+
+def _stamp(us: int | None) -> pd.Timestamp | None:
+    import pandas as pd  # noqa: PLC0415 - pandas is at the door only
+
+    if us is None or abs(us) >= NEVER_US // 4:
+        return None
+    return pd.Timestamp(us, unit="us", tz="UTC")
+
+
+def _open(person: OnePerson, moment: Moment | None, asked: Sequence[Asked]) -> list[dict[str, Any]]:
+    rows = []
+    for each in asked:
+        if moment is None or each.candidate is None:
+            continue
+        decision = person.outcome.decisions.row(each.candidate.place, named=True)
+        first = int(moment.desk.programmes[each.programme, P_FIRST_ACTION])
+        for action, tests in each.paths.items():
+            shares = decision["distribution"]
+            opened = all(test.passed is not False or test.reason in _BEHIND for test in tests)
+            rows.append(
+                {
+                    "programme": decision["programme"],
+                    "offer_id": _offer(person, action),
+                    "open": opened,
+                    "score": score_of(moment, each.candidate, action),
+                    "probability": None if shares is None else shares[action - first] / WHOLE,
+                    "chosen": decision["offer_id"] is not None
+                    and decision["offer_id"] == _offer(person, action),
+                    "arm": decision["arm"],
+                    "p_assignment": decision["p_assignment"],
+                }
+            )
+    return rows
+
+
+_BEHIND = (OUTRANKED, HELD_OUT, GLOBAL_HOLDOUT)
+
+
+def _state(moment: Moment) -> list[dict[str, Any]]:
+    """Return meters, timers, queues and budgets before and after."""
+    return [*_meters(moment), *_waits(moment), *_budgets(moment)]
+
+
+def _meters(moment: Moment) -> list[dict[str, Any]]:
+    desk, rules = moment.desk, moment.person.job.rules
+    first = moment.candidates[0]
+    at_us, zone = first.at[0], max(first.zone, 0)
+    rows = []
+    for m, key in enumerate(rules.meter_keys):
+        said = []
+        for memory in (moment.before, moment.after):
+            held = bool(is_reached(desk, memory, m, at_us, zone))
+            count, free = inside(desk, memory, m, at_us, zone)
+            value, limit = meter_words(moment, m, memory, at_us, int(count), held=held)
+            said.append((value, limit, int(free) if held else None))
+        (before, _, _), (after, limit, free_us) = said
+        rows.append(
+            {
+                "kind": "meter",
+                "name": key,
+                "before": before,
+                "after": after,
+                "limit": limit,
+                "free_at": _stamp(free_us),
+            }
+        )
+    return rows
+
+
+def _waits(moment: Moment) -> list[dict[str, Any]]:
+    """Return what time will bring about: timers, queues, the collection."""
+    desk, programmes = moment.desk, moment.person.job.programmes
+    places = [
+        (kind, programmes[p].name, int(row[place]))
+        for p, row in enumerate(desk.programmes)
+        for kind, place in (("timer", P_TIMER), ("queue", P_QUEUE))
+        if row[place] >= 0
+    ]
+    if any(each.trigger.collect_for for each in programmes):
+        places.append(("collection", "all programmes", H_COLLECT))
+    return [
+        {
+            "kind": kind,
+            "name": name,
+            "before": _due(moment, moment.before, place),
+            "after": _due(moment, moment.after, place),
+            "limit": "",
+            "free_at": _stamp(int(moment.after[place])),
+        }
+        for kind, name, place in places
+    ]
+
+
+def _due(moment: Moment, memory: Table, place: int) -> str:
+    due = int(memory[place])
+    return (
+        "none" if due == NEVER_US else f"due {text.instant(due, moment.person.job.references.zone)}"
+    )
+
+
+def _budgets(moment: Moment) -> list[dict[str, Any]]:
+    """Return budgets at the set and right behind it."""
+    _, known_us, seq, key = moment.candidates[0].at
+    rows = []
+    for b, account in enumerate(moment.person.job.rules.accounts):
+        before = bool(core.is_closed(moment.desk, b, known_us, seq, key))
+        after = bool(core.is_closed(moment.desk, b, known_us, min(seq + 1, TIMER_SEQ + 1), 0))
+        rows.append(
+            {
+                "kind": "inventory" if account.pieces else "budget",
+                "name": account.name,
+                "before": "closed" if before else "open",
+                "after": "closed" if after else "open",
+                "limit": f"{account.amount} {'pieces' if account.pieces else 'cents'}, {account.per}",
+                "free_at": _stamp(reopens_us(moment, b, known_us) if after else None),
+            }
+        )
+    return rows
+
+
+def _text(  # noqa: PLR0917 - what names a row
+    person: OnePerson,
+    moment: Moment | None,
+    asked: Sequence[Asked],
+    changes: Sequence[Change],
+    event: tuple[str, int, str] | None,
+    known_us: int,
+) -> str:
+    """Say what happened, why, and the smallest single change."""
+    when = text.instant(known_us, person.job.references.zone)
+    if moment is None and event is not None:
+        why = text.listing([_untold(person, each) for each in asked])
+        first = f"the {text.words(event[2])} of customer {person.person_id} at {when} triggered nothing: {why}"
+    else:
+        what = f"the {text.words(event[2])}" if event is not None else _occurrence(person, asked)
+        told = text.listing([_told(person, each) for each in asked])
+        first = f"{what} of customer {person.person_id} at {when}: {told}"
+    return " ".join([text.sentence(first), *_second(asked, changes)])
+
+
+def _occurrence(person: OnePerson, asked: Sequence[Asked]) -> str:
+    places = [each.candidate.place for each in asked if each.candidate is not None]
+    kind = person.outcome.decisions["kind"][places[0]] if places else "time"
+    return {
+        "timer": "the deadline",
+        "calendar": "the calendar",
+        "release": "the end of the quiet hours",
+        "event": "the end of the collection",
+    }.get(kind, "time")
+
+
+def _untold(person: OnePerson, asked: Asked) -> str:
+    test = next(iter(asked.paths.values()))[0]
+    return f"{_name(person, asked)} asks for {test.test} ({test.value})"
+
+
+def _name(person: OnePerson, asked: Asked) -> str:
+    return text.named(person.job.programmes[asked.programme].name)
+
+
+def _told(person: OnePerson, asked: Asked) -> str:
+    """Say how a programme ended."""
+    name, candidate = _name(person, asked), asked.candidate
+    if candidate is None:
+        return _untold(person, asked)
+    offer = _offer(person, candidate.action)
+    shown = "points" if offer is None else text.named(offer)
+    match candidate.reason:
+        case code if code in (OFFERED, AWARDED):
+            return f"{name} gave {shown}"
+        case code if code in (HELD_OUT, GLOBAL_HOLDOUT):
+            return f"{name} would have given {shown}, but {_control(candidate.reason)}"
+        case code if code == QUEUED:
+            return f"{name} keeps {shown} until the quiet hours end"
+    test = _refusal(asked)
+    seen = "" if test is None or not test.test else f" ({test.test}: {test.value})"
+    return f"{name} gave nothing, because {REASON_OF_CODE[candidate.reason].text}{seen}"
+
+
+def _control(reason: int) -> str:
+    return REASON_OF_CODE[reason].text.split(":")[0]
+
+
+def _refusal(asked: Asked) -> Test | None:
+    """Return the test that refused the offer that came furthest."""
+    if asked.candidate is None:
+        return None
+    firsts = [
+        next((test for test in tests if test.passed is False), None)
+        for tests in asked.paths.values()
+    ]
+    return next((each for each in firsts if each and each.reason == asked.candidate.reason), None)
+
+
+def _second(asked: Sequence[Asked], changes: Sequence[Change]) -> list[str]:
+    """Say the smallest change, or why none was sought."""
+    if changes:
+        said = changes[0].sentence
+        if len(asked) > 1:
+            said = said.replace(
+                "it would", f"the offer of {text.named(changes[0].programme)} would", 1
+            )
+        return [text.sentence(said)]
+    ghosts = [a for a in asked if a.candidate and a.candidate.reason in (HELD_OUT, GLOBAL_HOLDOUT)]
+    refused = [a for a in asked if a.question is not None]
+    if ghosts and not refused:
+        return ["Nothing but the draw decided it."]
+    drawn = [
+        a
+        for a in refused
+        if a.candidate is not None and REASON_OF_CODE[a.candidate.reason].name in _DRAWN
+    ]
+    if refused and len(drawn) == len(refused):
+        return ["Nothing but the draw decided it: no change was sought."]
+    if refused:
+        return ["No single change of a limit, a value or the time would have let it through."]
+    return []
+
+
+def _headline(person: OnePerson, asked: Sequence[Asked]) -> str:
+    got = [
+        offer
+        for each in asked
+        if each.candidate is not None
+        and each.candidate.reason in (OFFERED, AWARDED)
+        and (offer := _offer(person, each.candidate.action) or "points")
+    ]
+    if got:
+        return f"Customer {person.person_id} got {text.listing([text.named(o) for o in got])}"
+    return f"Customer {person.person_id} got nothing"
+
+
+__all__ = ["Asked", "Explanation", "explained"]

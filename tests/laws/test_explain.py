@@ -1,0 +1,16 @@
+"""Explanations over the tiny domain: the path, and what would have changed it."""
+
+from __future__ import annotations
+
+import pytest
+from explain_checks import path_ends_where_the_log_says
+from law_checks import law
+from programme_domain import cases
+from programme_features import FEATURES
+
+test_the_path_ends_where_the_log_says = law(path_ends_where_the_log_says, examples=60)
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+def test_the_path_ends_where_the_log_says_for_each_feature(feature: str):
+    law(path_ends_where_the_log_says, cases((feature,), most=1), examples=15)()
