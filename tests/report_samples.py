@@ -79,6 +79,32 @@ def chart_frames() -> dict[str, pd.DataFrame]:
                 "candidates": [41_200, 28_910, 1_230, 6_044, 5_016],
             }
         ),
+        "customer_story": pd.DataFrame(
+            [
+                ("2017-01-03T12:10Z", "purchase", None, None, None, None),
+                (
+                    "2017-01-03T12:10Z",
+                    "decision",
+                    "lunch_basket",
+                    "offer",
+                    "offered",
+                    "add_a_drink",
+                ),
+                ("2017-02-11T18:30Z", "purchase", None, None, None, None),
+                ("2017-03-08T12:25Z", "purchase", None, None, None, None),
+                ("2017-03-08T12:25Z", "decision", "lunch_basket", "refused", "cooldown", None),
+                ("2017-06-20T12:40Z", "purchase", None, None, None, None),
+                (
+                    "2017-06-20T12:40Z",
+                    "decision",
+                    "welcome_back",
+                    "held out",
+                    "held_out",
+                    "five_off",
+                ),
+            ],
+            columns=["ts", "what", "programme", "outcome", "reason", "offer_id"],
+        ),
         "refusals_by_reason": pd.DataFrame(
             {
                 "reason": ["held out", "cap reached", "not in the audience"],

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from small_log import small_log
+from workbench.decision.programme import Programme
+from workbench.replay import replay
 from workbench.run.paths import root
 
 FOLDER = root(Path(__file__).parent) / "benchmarks"
@@ -17,6 +20,8 @@ UNITS = re.compile(
     r"(_s|_ms|_seconds|_mb|_per_second|_count)$|(^|_)ratio(_|$)"
     r"|^(rows|events(_\w+)?|decisions|programmes|persons|repeats|closed_budgets)$"
     r"|(^|_)seconds_diff_1m$"
+    r"(_s|_ms|_seconds|_mb|_per_second|_count)$|(^|_)ratio(_|$)|^seconds_"
+    r"|^(rows|events(_\w+)?|decisions|programmes|persons|customers|repeats|closed_budgets)$"
     r"|^(sample_events|sample_decisions|\w+_per_second_on_sample)$"
 )
 
@@ -60,6 +65,39 @@ def test_the_diff_prints_one_object_with_units():
     assert without_unit(found) == []
     assert 0 < found["differing_count"] < found["decisions"]
     assert found["seconds_diff_1m"] == found["worst_seconds_diff_1m"]
+def test_the_explanations_print_one_object_with_units(tmp_path):
+    rows = [
+        {"ts": f"2024-01-{day:02d}T12:00:00", "person_id": person, "amount_cents": 100}
+        for day in range(1, 9)
+        for person in ("eve", "bob", "cleo", "dan")
+    ]
+    programme = Programme.from_mapping(
+        {
+            "name": "often",
+            "stage": "engagement",
+            "kind": "targeting",
+            "trigger": {"event": "purchase"},
+            "offers": [
+                {
+                    "id": "coffee",
+                    "value_cents": 400,
+                    "cost_cents": 125,
+                    "redemption_rate": 0.3,
+                    "channel": "app",
+                }
+            ],
+            "limits": {"cooldown": "3 days"},
+            "experiment": {"holdout_share": 0, "salt": "s"},
+        },
+        source="often",
+    )
+    replay(small_log(tmp_path, rows), [programme], out=tmp_path / "out")
+    folders = ("--log", str(tmp_path / "log"), "--decisions", str(tmp_path / "out"))
+    found = figures("explain.py", *folders, "--customers", "3")
+    assert without_unit(found) == []
+    assert (found["events"], found["customers"]) == (32, 3)
+    assert found["changes_count"] >= 3
+    assert found["seconds_explain_median"] <= found["seconds_explain_worst"]
 
 
 def test_a_name_without_a_unit_is_seen():

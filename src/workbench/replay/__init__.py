@@ -14,6 +14,7 @@ from workbench.replay.one_event import DecisionCore
 from workbench.replay.reach import Reach, reach_by
 from workbench.replay.result import Replay
 from workbench.replay.stored import open_replay
+from workbench.replay.timeline import Story, story
 from workbench.replay.variants import Sweep, sweep, vary
 from workbench.replay.views import (
     funnel_rows,
@@ -33,6 +34,7 @@ __all__ = [
     "Reach",
     "Replay",
     "Sensitivity",
+    "Story",
     "Sweep",
     "UnderServed",
     "broadcast_at_cost",
@@ -48,6 +50,7 @@ __all__ = [
     "refusals",
     "replay",
     "sensitivity",
+    "story",
     "sweep",
     "under_served",
     "vary",

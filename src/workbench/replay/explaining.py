@@ -17,7 +17,7 @@ from workbench.arguments import checked
 from workbench.errors import InputError, ParameterError, did_you_mean, problem
 from workbench.replay.explanation import Asked, Explanation, explained
 from workbench.replay.moment import Candidate, Moment, moment_of
-from workbench.replay.one_person import THROUGH, OnePerson, Target, person_of
+from workbench.replay.one_person import THROUGH, OnePerson, Target, events_seen, person_of
 from workbench.replay.path import actions_of, path_of
 from workbench.replay.result import Replay
 from workbench.replay.untriggered import untriggered
@@ -105,7 +105,7 @@ def _found(person: OnePerson, at: datetime | str | None) -> _Found:
         return _of_set(person, mine.row(0, named=True))
     if instant is None and decisions.height:
         return _of_set(person, decisions.row(-1, named=True))
-    events = person.events.filter(_seen(person))
+    events = person.events.filter(events_seen(person.until))
     if instant is not None:
         first = person.events.select(pl.col("known_at").min()).item()
         if instant < first:
@@ -130,13 +130,6 @@ def _found(person: OnePerson, at: datetime | str | None) -> _Found:
     if mine.height:
         return _of_set(person, mine.row(-1, named=True))
     return _Found(None, _event(person, last["event_id"]), _us(last["known_at"]))
-
-
-def _seen(person: OnePerson) -> pl.Expr:
-    """Return which events the replay has seen."""
-    known_us, seq = person.until
-    at = pl.col("known_at").to_physical()
-    return (at < known_us) | ((at == known_us) & (pl.col("seq") < seq))
 
 
 def _of_set(person: OnePerson, row: dict[str, object]) -> _Found:

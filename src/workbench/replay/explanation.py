@@ -40,7 +40,15 @@ if TYPE_CHECKING:
 
 _DRAWN = ("other_layer", "outside_coverage", "other_arm")
 _PATH = ("programme", "offer_id", "stage", "test", "value", "limit", "passed", "reached", "reason", "free_at")  # fmt: skip
-_CHANGES = ("programme", "kind", "key", "was", "would_be", "size", "sentence")
+_CHANGES = {
+    "programme": "str",
+    "kind": "str",
+    "key": "str",
+    "was": "object",
+    "would_be": "object",
+    "size": "float64",
+    "sentence": "str",
+}
 _OPEN = ("programme", "offer_id", "open", "score", "probability", "chosen", "arm", "p_assignment")
 _STATE = ("kind", "name", "before", "after", "limit", "free_at")
 
@@ -124,10 +132,19 @@ def explained(  # noqa: PLR0917 - what names a row
             {"free_at": "datetime64[us, UTC]"}
         ),
         open=pd.DataFrame(_open(person, moment, asked), columns=_OPEN),
-        changes=pd.DataFrame(
-            [{n: getattr(c, n) for n in _CHANGES} for c in ordered], columns=_CHANGES
-        ),
+        changes=_changes(ordered),
     )
+
+
+def _changes(changes: Sequence[Change]) -> pd.DataFrame:
+    """Return changes as rows; what was and would be keep their own types, and none stays none."""
+    import pandas as pd  # noqa: PLC0415 - pandas is at the door only
+
+    columns = {
+        name: pd.Series([getattr(each, name) for each in changes], dtype=dtype)
+        for name, dtype in _CHANGES.items()
+    }
+    return pd.DataFrame(columns)
 
 
 def _path(person: OnePerson, asked: Sequence[Asked]) -> list[dict[str, Any]]:
@@ -369,8 +386,16 @@ def _second(asked: Sequence[Asked], changes: Sequence[Change]) -> list[str]:
     if refused and len(drawn) == len(refused):
         return ["Nothing but the draw decided it: no change was sought."]
     if refused:
-        return ["No single change of a limit, a value or the time would have let it through."]
+        none = "no single change of a limit, a value or the time would have let it through"
+        return [text.sentence(f"{none}{_too(refused[0])}")]
     return []
+
+
+def _too(asked: Asked) -> str:
+    """Return what else refuses the offer that came furthest, if anything does."""
+    tests = next((each for each in asked.paths.values() if _refusal(asked) in each), ())
+    others = [each.test for each in tests if each.passed is False and each is not _refusal(asked)]
+    return f": {text.listing(others)} would have refused it too" if others else ""
 
 
 def _headline(person: OnePerson, asked: Sequence[Asked]) -> str:

@@ -51,7 +51,7 @@ from workbench.replay.result import Replay
 THROUGH = (OFFERED, AWARDED, HELD_OUT, GLOBAL_HOLDOUT, QUEUED)
 """Reasons of a decision that has an offer: it goes out, waits, or is a ghost."""
 
-_NEAR_IDS = 20_000
+_NEAR_IDS, _NEAR_CHARACTERS = 20_000, 2
 
 
 @dataclass(frozen=True)
@@ -144,13 +144,16 @@ class OnePerson:
 
     def under(self, programmes: ProgrammeSet) -> OnePerson:
         """Return the same person under other programmes, sharing the columns that do not change."""
-        mine = columns_key(self.job.programmes, answered=self.job.answered)
-        if mine == columns_key(programmes, answered=self.job.answered):
+        if self._columns == columns_key(programmes, answered=self.job.answered):
             job = job_beside(self.job, programmes)
             state = kernel.start_beside(self.state, job, CoreState.empty(programmes))
             return replace(self, job=job, state=state)
         job = job_again(self.job, programmes)
         return OnePerson.of(job, self.person_id, self.events, self.until, self.ledger)
+
+    @cached_property
+    def _columns(self) -> str:
+        return columns_key(self.job.programmes, answered=self.job.answered)
 
     def with_rules(self, rules: Rules) -> OnePerson:
         """Return the same person under rules whose layout is the same."""
@@ -189,13 +192,7 @@ def person_of(replayed: Replay, customer: str) -> OnePerson:
         InputError: The replay was opened without its log, the customer is not in the log, or the
             run decides otherwise than the decision log says.
     """
-    log = replayed.log
-    if log is None:
-        raise InputError(
-            "this replay was opened without its log; open it with open_replay(folder, log=log)"
-        )
-    code, person_id = _code_of(log, customer)
-    events = _events_of(log, code, person_id)
+    log, person_id, events = found_person(replayed, customer)
     until = replayed.state.position or windows.behind_last(
         log.parts, [windows.groups_of(part) for part in log.parts]
     )
@@ -212,6 +209,29 @@ def person_of(replayed: Replay, customer: str) -> OnePerson:
     return person
 
 
+def found_person(replayed: Replay, customer: str) -> tuple[LogLike, str, pl.DataFrame]:
+    """Return the log of a replay, the id of a person, found by either id, and the stored events.
+
+    Raises:
+        InputError: The replay was opened without its log, or the customer is not in the log.
+    """
+    log = replayed.log
+    if log is None:
+        raise InputError(
+            "this replay was opened without its log; open it with open_replay(folder, log=log)"
+        )
+    code, person_id = _code_of(log, customer)
+    return log, person_id, _events_of(log, code, person_id)
+
+
+def events_seen(until: Position | None) -> pl.Expr:
+    """Return which events a replay has seen that ended at a position; none: all."""
+    if until is None:
+        return pl.lit(value=True)
+    at = pl.col("known_at").to_physical()
+    return (at < until[0]) | ((at == until[0]) & (pl.col("seq") < until[1]))
+
+
 def _code_of(log: LogLike, customer: str) -> tuple[int, str]:
     """Return the code and the id of a person, found by either id."""
     persons = log.codes("person")
@@ -225,9 +245,8 @@ def _code_of(log: LogLike, customer: str) -> tuple[int, str]:
             if mine.height:
                 code = int(mine.item())
                 return code, str(persons[code])
-    near = persons.filter(
-        (persons.str.len_chars() - len(customer)).cast(pl.Int64).abs() <= 2  # noqa: PLR2004 - as near as a slip
-    ).head(_NEAR_IDS)
+    length = persons.str.len_chars().cast(pl.Int64)
+    near = persons.filter((length - len(customer)).abs() <= _NEAR_CHARACTERS).head(_NEAR_IDS)
     hint = did_you_mean(customer, near.to_list()) or "; list them with log.codes('person')"
     raise InputError(problem("customer", customer, "is nobody in this log", hint=hint))
 

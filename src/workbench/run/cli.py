@@ -10,6 +10,7 @@ import json
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
@@ -235,6 +236,46 @@ def sweep(
     else:
         _print(result.text)
         _print(result.table.to_string(index=False, na_rep=""))
+def explain(
+    decisions: Annotated[Path, typer.Argument(help="The folder of a decision log.")],
+    customer: Annotated[str, typer.Argument(help="A person id, or a customer id of the log.")],
+    *,
+    log_folder: Annotated[
+        Path, typer.Option("--log", help="The folder of the stored log that was replayed.")
+    ],
+    at: Annotated[
+        str, typer.Option(help="An instant with a zone, or a decision_id; default: the last set.")
+    ] = "",
+    programme: Annotated[str, typer.Option(help="Look at this programme alone.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Explain one decision of a customer: what was compared, and what would have changed it."""
+    from workbench import log
+    from workbench.replay import explain as explain_customer
+    from workbench.replay import open_replay
+
+    replayed = open_replay(decisions, log=log.open_log(log_folder))
+    told = explain_customer(replayed, customer, at=at or None, programme=programme or None)
+    if as_json:
+        names = ("table", "decisions", "candidates", "state", "open", "changes")
+        frames = {name: _records(getattr(told, name)) for name in names}
+        _print_json({"customer": told.customer, "text": told.text, **frames})
+        return
+    _print(told.text)
+    columns = ["programme", "offer_id", "stage", "test", "value", "limit"]
+    rows = told.table[columns].fillna("").to_numpy().tolist()
+    marks = [_PASSED.get(each, "") for each in told.table["passed"].astype("object")]
+    _print("")
+    _print_rows(
+        [(*columns, "passed"), *((*row, mark) for row, mark in zip(rows, marks, strict=True))]
+    )
+    if len(told.changes):
+        shown = told.changes[["programme", "kind", "key", "was", "would_be"]]
+        _print("")
+        _print_rows([tuple(shown.columns), *shown.to_numpy().tolist()])
+
+
+_PASSED = {True: "yes", False: "no"}
 
 
 def _instant(text: str) -> datetime:
@@ -325,11 +366,7 @@ def params(
                 about.get("description", ""),
             )
         )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        _print(
-            "  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip()
-        )
+    _print_rows(rows)
 
 
 _RULES = {
@@ -460,6 +497,16 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the rows of a table as JSON has them; what is not known is null."""
     rows: list[dict[str, Any]] = json.loads(frame.to_json(orient="records", date_format="iso"))
     return rows
+
+
+def _print_rows(rows: Sequence[Sequence[object]]) -> None:
+    """Print rows below each other, each column as wide as its widest cell."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+    for row in cells:
+        _print(
+            "  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip()
+        )
 
 
 def _print(text: str) -> None:

@@ -27,6 +27,7 @@ from workbench.report.figures.decisions import (
 from workbench.report.figures.frontier import frontier
 from workbench.report.figures.log import events_per_week, hour_profile
 from workbench.report.figures.profile import lifecycle_bars, rfm_heatmap, segment_bars
+from workbench.report.figures.story import customer_story
 
 __all__ = [
     "came_anyway",
@@ -36,6 +37,7 @@ __all__ = [
     "clv_distribution",
     "committed_cost_over_time",
     "contacts",
+    "customer_story",
     "decision_funnel",
     "decisions_over_time",
     "events_per_week",
