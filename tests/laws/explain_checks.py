@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pandas as pd
 import polars as pl
 from domain import Case
 from law_checks import decided, until_of
 from tiny_log import tiny_log
 
+from workbench.decision.durations import Duration
 from workbench.decision.written import changed
 from workbench.records import REASON_OF_CODE
 from workbench.replay import explain
@@ -18,6 +20,7 @@ from workbench.replay.moment import moment_of
 from workbench.replay.one_person import person_of
 from workbench.replay.path import actions_of, path_of
 
+_MOST = 6
 THROUGH = ("offered", "awarded", "held_out", "global_holdout", "queued")
 
 
@@ -52,20 +55,45 @@ def _end(moment, candidate, action: int) -> str:
 def changes_do_what_they_say(case: Case) -> None:
     """Each change that is proposed, made in the whole log, gives that decision an offer.
 
-    A limit or a threshold is changed in the programmes, a value or the time in the log. One less of
-    a count does not do, and neither does a longer length of time between it and the present one.
+    A limit or a threshold is changed in the programmes, a value or the time in the log. Nothing
+    nearer to what it was does the same: no smaller count, no longer length of time, no instant just
+    before, no number next to it.
     """
     with tiny_log(case) as log:
         replayed = replay_log(log, case.programmes, workers=1, until=until_of(case))
         for row in _refused(replayed):
             told = explain(replayed, row["person"], at=row["decision_id"])
-            assert told.decisions["decision_id"].is_unique
+            assert told.changes["size"].is_monotonic_increasing
             for change in told.changes.to_dict("records"):
                 mine = _row_of(told, change["programme"])
                 assert _ended(case, change, mine) in THROUGH, change
-                if change["key"].endswith("count"):
-                    less = {**change, "would_be": change["would_be"] - 1}
-                    assert _ended(case, less, mine) not in THROUGH, change
+                for nearer in _nearer(case, change):
+                    assert _ended(case, {**change, "would_be": nearer}, mine) not in THROUGH, (
+                        change,
+                        nearer,
+                    )
+
+
+def _nearer(case: Case, change: dict[str, Any]) -> list[Any]:
+    """Return values between what a thing was and what it would have to be."""
+    was, would_be, key = change["was"], change["would_be"], change["key"]
+    found: list[Any] = []
+    if change["kind"] == "time":
+        found = [would_be - pd.Timedelta(1, "us")]
+    elif key.endswith((".count", ".concurrency", ".slot")):
+        found = list(range(was + 1, would_be))
+    elif key.endswith(".value_cents"):
+        found = [would_be - 1] if would_be - 1 > was else []
+    elif key.endswith((".cooldown", ".hold")) and would_be is not None:
+        low, high = Duration.parse(would_be), Duration.parse(was)
+        instants = {at for event in case.events for at in (event.ts_us, event.known_at_us)}
+        apart = {b - a for a in instants for b in instants if low < b - a < high}
+        found = [str(Duration(each)) for each in sorted({low + 1, *apart} - {int(high)})[:_MOST]]
+    elif key.endswith(".expire"):
+        found = [str(Duration(Duration.parse(would_be) - 1))]
+    elif change["kind"] == "value" and was is not None and abs(was - would_be) > 1:
+        found = [would_be + (1 if was > would_be else -1)]
+    return found
 
 
 def _refused(replayed: Any) -> list[dict[str, Any]]:

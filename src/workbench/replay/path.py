@@ -85,8 +85,10 @@ from workbench.records import (
 )
 from workbench.replay.context import Values, inner_values, role_of, seen, trigger_values
 from workbench.replay.moment import Candidate, Moment
+from workbench.replay.one_person import THROUGH
 
 _ANSWERS = {NO: "no", YES: "yes", UNKNOWN: "not known"}
+_OPEN_ENDS = (*THROUGH, OUTRANKED)
 _PERIOD_US = (DAY_US, 7 * DAY_US, 30 * DAY_US)
 
 
@@ -152,7 +154,7 @@ def path_of(moment: Moment, candidate: Candidate, action: int) -> tuple[Test, ..
     tests = list(_until_open(moment, candidate, action))
     first = next((each.reason for each in tests if each.passed is False), 0)
     ended = ending(moment, candidate, action)
-    if first != said or (said and said != ended):
+    if first != said or (said != ended if said else ended not in _OPEN_ENDS):
         raise WorkbenchError(
             f"the path ends in {_named(first)}, the core says {_named(int(said))} and wrote "
             f"{_named(ended)}; this is a fault of explain"
