@@ -318,6 +318,41 @@ def test_a_named_programme_that_was_not_triggered_is_asked_too(tmp_path):
     ]
 
 
+def test_a_named_programme_of_another_set_is_said_to_be_none_of_this_one(tmp_path):
+    left = programme("left", trigger={"event": "purchase", "silence": "2 days"})
+    done = replayed(tmp_path, [at(1), at(9)], programme(), left)
+    (deadline,) = done.decisions().filter(pl.col("kind") == "timer").collect()["decision_id"]
+    told = explain(done, "ann", at=deadline, programme="p")
+    assert told.table["value"].to_list() == ["time brought this set about, no event"]
+    assert told.changes.empty
+
+
+@pytest.mark.parametrize(
+    ("trigger", "rows", "value"),
+    [
+        ({"event": "purchase", "nth": {"n": 3, "within": "7 days"}}, [at(1)], "fewer so far"),
+        (
+            {"event": "basket_add", "then": {"event": "purchase", "within": "2 h"}},
+            [at(1)],
+            "no wait runs that it could end",
+        ),
+        (
+            {"event": "purchase", "unless": {"event": "refund", "within": "2 h"}},
+            [at(1)],
+            "the wait of 2 h 0 min begins, unless one runs already",
+        ),
+        (
+            {"event": "purchase", "first": {"days": 1, "after": "registration"}},
+            [at(1)],
+            "not in those days",
+        ),
+    ],
+)
+def test_a_pattern_that_did_not_fire_says_what_the_event_did_to_it(tmp_path, trigger, rows, value):
+    told = explain(replayed(tmp_path, rows, programme(trigger=trigger)), "ann")
+    assert told.table["value"].to_list() == [f"event = purchase: {value}"]
+
+
 def test_an_instant_between_events_explains_the_last_one_known_by_then(tmp_path):
     done = replayed(tmp_path, [at(1), at(3), at(5)], programme(limits={"cooldown": "3 days"}))
     for when in ("2024-01-04T00:00:00Z", datetime(2024, 1, 3, 12, tzinfo=UTC)):

@@ -20,7 +20,7 @@ from workbench.replay.moment import Candidate, Moment, moment_of
 from workbench.replay.one_person import THROUGH, OnePerson, Target, events_seen, person_of
 from workbench.replay.path import actions_of, path_of
 from workbench.replay.result import Replay
-from workbench.replay.untriggered import untriggered
+from workbench.replay.untriggered import of_another_set, untriggered
 from workbench.replay.what_if import Change, Question
 from workbench.replay.what_if_event import event_changes
 from workbench.replay.what_if_rules import rule_changes
@@ -187,6 +187,8 @@ def _asked(
                 test = untriggered(person, p, seq, event_type)
                 question = Question(person, Target(p, seq, None, None), {-1: (test,)})
                 rows[p] = Asked(p, None, {-1: (test,)}, question if named else None)
+    for p in wanted if not rows else ():
+        rows[p] = Asked(p, None, {-1: (of_another_set(person, p),)}, None)
     return [rows[p] for p in sorted(rows)]
 
 

@@ -346,8 +346,17 @@ def _told(person: OnePerson, asked: Asked) -> str:
         case code if code == QUEUED:
             return f"{name} keeps {shown} until the quiet hours end"
     test = _refusal(asked)
-    seen = "" if test is None or not test.test else f" ({test.test}: {test.value})"
-    return f"{name} gave nothing, because {REASON_OF_CODE[candidate.reason].text}{seen}"
+    why = REASON_OF_CODE[candidate.reason].text
+    return f"{name} gave nothing, because {why}{'' if test is None else _seen(test)}"
+
+
+def _seen(test: Test) -> str:
+    """Return what a test saw, and its limit where the words of the test do not say it."""
+    if test.stage == "arbitration":
+        return f" (score {test.value}, needed: {test.limit})"
+    said = test.condition is not None or test.account >= 0 or test.limit in test.test
+    limit = "" if said else f", limit {test.limit}"
+    return f" ({test.test}: {test.value}{limit})"
 
 
 def _control(reason: int) -> str:

@@ -58,6 +58,13 @@ def untriggered(person: OnePerson, position: int, seq: int, event_type: str) -> 
     )
 
 
+def of_another_set(person: OnePerson, position: int) -> Test:
+    """Return the test of a programme that stands in no set which time brought about."""
+    programme = person.job.programmes[position]
+    value = "time brought this set about, no event"
+    return Test("trigger", _asks_for(programme), value, programme.trigger.pattern, passed=False)
+
+
 def _row_of(person: OnePerson, seq: int) -> int:
     frame = person.read.frame
     mine = (pl.col("seq") == seq) & (pl.col("type") != events.TICK)

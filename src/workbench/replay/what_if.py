@@ -138,9 +138,21 @@ def least(works: Callable[[int], bool], low: int, high: int) -> int | None:
         if low + step >= high:
             return None
         step *= 2
-    found = min(low + step, high)
-    low += step // 2
-    while found - low > 1:
-        middle = (low + found) // 2
-        low, found = (low, middle) if works(middle) else (middle, found)
-    return found
+    return edge(works, low + step // 2, min(low + step, high))
+
+
+def edge(works: Callable[[int], bool], low: int, high: int) -> int:
+    """Return a number that works while the one below it does not.
+
+    Args:
+        works: Whether a number does.
+        low: One that does not.
+        high: One that does.
+
+    >>> edge(lambda n: n >= 37, 10, 1000)
+    37
+    """
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if works(middle) else (middle, high)
+    return high

@@ -17,6 +17,7 @@ from workbench.conditions.written import literal
 from workbench.decision.context import EVENT_COLUMNS
 from workbench.decision.desk import (
     A_CHANNEL,
+    O_KIND,
     O_PROGRAMME,
     O_TOUCH,
     R_SEQ,
@@ -24,11 +25,11 @@ from workbench.decision.desk import (
     T_ROW,
 )
 from workbench.log.schema import INSTANT, Column
-from workbench.records import BUDGET_CLOSED, CONSENT_UNKNOWN, DAY_US, INVENTORY_GONE, NO_CONSENT
-from workbench.replay.moment import moment_of
+from workbench.records import BUDGET_CLOSED, CONSENT_UNKNOWN, INVENTORY_GONE, NO_CONSENT
+from workbench.replay.moment import Candidate, moment_of
 from workbench.replay.one_person import THROUGH, OnePerson, Target
 from workbench.replay.path import Test, actions_of, elapsed, path_of
-from workbench.replay.what_if import Change, Question
+from workbench.replay.what_if import Change, Question, edge
 
 _MOVES = 8
 _BELOW_ZERO = ("temperature_c",)
@@ -148,40 +149,60 @@ def _budget(question: Question, refusal: Test) -> Iterator[Change]:
 
 
 def _later(question: Question) -> Iterator[Change]:
-    """Give the earliest later instant at which refusals end and the same event has its offer."""
-    moment, candidate = question.moment, question.candidate
-    if moment is None or candidate is None or _anchor(question) is None or candidate.released:
+    """Give a later instant at which refusals end and the same event has its offer, but not before."""
+    candidate = question.candidate
+    if candidate is None or _anchor(question) is None or candidate.released:
         return
     target = Target(question.target.programme, question.target.seq, question.target.kind, None)
-    paths, shift_us, at_us, span_us = dict(question.paths), 0, candidate.at, DAY_US
+    found = _end_of_refusals(question, candidate, target)
+    if found is None:
+        return
+    failed_us, shift_us, span_us = found
+
+    def works(us: int) -> bool:
+        return _moved(question, us).reason_of(target) in THROUGH
+
+    if shift_us - 1 > failed_us and works(shift_us - 1):
+        shift_us = edge(works, failed_us, shift_us - 1)
+    zone = question.person.job.references.zone
+    was, would_be = (at + candidate.at[1] for at in (0, shift_us))
+    yield question.change(
+        "time",
+        "time of the event",
+        _instant(was),
+        _instant(would_be),
+        run=_moved(question, shift_us),
+        size=shift_us / span_us,
+        had=f"the event come {elapsed(shift_us)} later, at {text.instant(would_be, zone)}",
+        target=target,
+    )
+
+
+def _end_of_refusals(
+    question: Question, candidate: Candidate, target: Target
+) -> tuple[int, int, int] | None:
+    """Return by how much a moved event still has no offer, by how much it has, and the limit's span.
+
+    The event moves to where the present refusals end, and on from there when others stand there.
+    """
+    paths, failed_us, shift_us, at = dict(question.paths), 0, 0, candidate.at
     for _ in range(_MOVES):
-        waits = [wait for tests in paths.values() if (wait := _wait(tests, at_us)) is not None]
+        waits = [wait for tests in paths.values() if (wait := _wait(tests, at)) is not None]
         if not waits:
-            return
+            return None
         wait_us, span_us = min(waits)
-        shift_us += wait_us
+        failed_us, shift_us = shift_us, shift_us + wait_us
         run = _moved(question, shift_us)
         place = _place(run, target)
         if place is None:
-            return
+            return None
         if run.reason_of(target) in THROUGH:
-            zone = question.person.job.references.zone
-            was, would_be = (at + candidate.at[1] for at in (0, shift_us))
-            yield question.change(
-                "time",
-                "time of the event",
-                _instant(was),
-                _instant(would_be),
-                run=run,
-                size=shift_us / span_us,
-                had=f"the event come {elapsed(shift_us)} later, at {text.instant(would_be, zone)}",
-                target=target,
-            )
-            return
+            return failed_us, shift_us, span_us
         again = moment_of(run, run.outcome.decisions["set_id"][place])
         mine = next(each for each in again.candidates if each.place == place)
         paths = {action: path_of(again, mine, action) for action in actions_of(again, mine)}
-        at_us = mine.at
+        at = mine.at
+    return None
 
 
 def _wait(tests: tuple[Test, ...], at: tuple[int, int, int, int]) -> tuple[int, int] | None:
@@ -217,7 +238,8 @@ def _place(run: OnePerson, target: Target) -> int | None:
     desk = run.outcome.decided.desk
     for place, row in enumerate(run.out):
         seq = desk.rows[desk.touches[row[O_TOUCH], T_ROW], R_SEQ]
-        if row[O_PROGRAMME] == target.programme and seq == target.seq:
+        same = (int(row[O_PROGRAMME]), int(seq), int(row[O_KIND]))
+        if same == (target.programme, target.seq, target.kind):
             return place
     return None
 
