@@ -6,9 +6,9 @@ from workbench.replay.cause import Causes, causes
 from workbench.replay.compare import Diff, diff
 from workbench.replay.contacts import Contacts, UnderServed, contacts_per_week, under_served
 from workbench.replay.decision_log import load_state
+from workbench.replay.explaining import Explanation, explain
 from workbench.replay.factors import Sensitivity, sensitivity
 from workbench.replay.gains import Gains
-from workbench.replay.explaining import Explanation, explain
 from workbench.replay.log_replay import replay
 from workbench.replay.one_event import DecisionCore
 from workbench.replay.reach import Reach, reach_by
@@ -29,8 +29,8 @@ __all__ = [
     "Contacts",
     "DecisionCore",
     "Diff",
-    "Gains",
     "Explanation",
+    "Gains",
     "Reach",
     "Replay",
     "Sensitivity",

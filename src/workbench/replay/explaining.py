@@ -15,13 +15,13 @@ import polars as pl
 from workbench import text
 from workbench.arguments import checked
 from workbench.errors import InputError, ParameterError, did_you_mean, problem
-from workbench.replay.explanation import Asked, Explanation, explained
+from workbench.replay.explanation import Explanation, explained
 from workbench.replay.moment import Candidate, Moment, moment_of
 from workbench.replay.one_person import THROUGH, OnePerson, Target, events_seen, person_of
 from workbench.replay.path import actions_of, path_of
 from workbench.replay.result import Replay
 from workbench.replay.untriggered import of_another_set, untriggered
-from workbench.replay.what_if import Change, Question
+from workbench.replay.what_if import Asked, Change, Question
 from workbench.replay.what_if_event import event_changes
 from workbench.replay.what_if_rules import rule_changes
 

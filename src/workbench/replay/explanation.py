@@ -1,8 +1,8 @@
-"""An explanation as tables and a sentence. Owns no search and no comparison."""
+"""An explanation as tables. Owns no search, no comparison and no sentence."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,23 +22,21 @@ from workbench.decision.desk import (
 )
 from workbench.decision.meters import inside, is_reached
 from workbench.records import (
-    AWARDED,
     GLOBAL_HOLDOUT,
     HELD_OUT,
-    OFFERED,
     OUTRANKED,
-    QUEUED,
     REASON_OF_CODE,
 )
-from workbench.replay.moment import Candidate, Moment
+from workbench.replay.explanation_words import headline_of, offer_of, sentences
+from workbench.replay.moment import Moment
 from workbench.replay.one_person import OnePerson
-from workbench.replay.path import Test, meter_words, reopens_us, score_of
-from workbench.replay.what_if import Change, Question
+from workbench.replay.path import score_of
+from workbench.replay.path_limits import meter_words, reopens_us
+from workbench.replay.what_if import Asked, Change
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_DRAWN = ("other_layer", "outside_coverage", "other_arm")
 _PATH = ("programme", "offer_id", "stage", "test", "value", "limit", "passed", "reached", "reason", "free_at")  # fmt: skip
 _CHANGES = {
     "programme": "str",
@@ -83,23 +81,6 @@ class Explanation(text.Result):
     changes: pd.DataFrame
 
 
-@dataclass(frozen=True, eq=False)
-class Asked:
-    """A programme as it stands in an explanation.
-
-    Attributes:
-        programme: Its position.
-        candidate: Its row of the decision set; none when it was not triggered.
-        paths: By action the tests.
-        question: What to ask about it; none when it has an offer, or is told by the way.
-    """
-
-    programme: int
-    candidate: Candidate | None
-    paths: Mapping[int, tuple[Test, ...]]
-    question: Question | None
-
-
 def explained(  # noqa: PLR0917 - what names a row
     person: OnePerson,
     moment: Moment | None,
@@ -121,8 +102,8 @@ def explained(  # noqa: PLR0917 - what names a row
     path = pd.DataFrame(_path(person, asked), columns=_PATH)
     return Explanation(
         table=path.astype({"passed": "boolean", "free_at": "datetime64[us, UTC]"}),
-        text=_text(person, moment, asked, ordered, event, known_us),
-        headline=_headline(person, asked),
+        text=sentences(person, moment, asked, ordered, event, known_us),
+        headline=headline_of(person, asked),
         customer=person.person_id,
         at=pd.Timestamp(known_us, unit="us", tz="UTC"),
         event_id=event[0] if event is not None else None,
@@ -151,7 +132,7 @@ def _path(person: OnePerson, asked: Sequence[Asked]) -> list[dict[str, Any]]:
     return [
         {
             "programme": person.job.programmes[each.programme].name,
-            "offer_id": _offer(person, action),
+            "offer_id": offer_of(person, action),
             "stage": test.stage,
             "test": test.test,
             "value": test.value,
@@ -165,11 +146,6 @@ def _path(person: OnePerson, asked: Sequence[Asked]) -> list[dict[str, Any]]:
         for action, tests in each.paths.items()
         for test in tests
     ]
-
-
-def _offer(person: OnePerson, action: int) -> str | None:
-    offer = person.job.rules.action_list[action].offer if action >= 0 else None
-    return None if offer is None else offer.id
 
 
 def _stamp(us: int | None) -> pd.Timestamp | None:
@@ -193,12 +169,12 @@ def _open(person: OnePerson, moment: Moment | None, asked: Sequence[Asked]) -> l
             rows.append(
                 {
                     "programme": decision["programme"],
-                    "offer_id": _offer(person, action),
+                    "offer_id": offer_of(person, action),
                     "open": opened,
                     "score": score_of(moment, each.candidate, action),
                     "probability": None if shares is None else shares[action - first] / WHOLE,
                     "chosen": decision["offer_id"] is not None
-                    and decision["offer_id"] == _offer(person, action),
+                    and decision["offer_id"] == offer_of(person, action),
                     "arm": decision["arm"],
                     "p_assignment": decision["p_assignment"],
                 }
@@ -291,133 +267,4 @@ def _budgets(moment: Moment) -> list[dict[str, Any]]:
     return rows
 
 
-def _text(  # noqa: PLR0917 - what names a row
-    person: OnePerson,
-    moment: Moment | None,
-    asked: Sequence[Asked],
-    changes: Sequence[Change],
-    event: tuple[str, int, str] | None,
-    known_us: int,
-) -> str:
-    """Say what happened, why, and the smallest single change."""
-    when = text.instant(known_us, person.job.references.zone)
-    if moment is None and event is not None:
-        why = text.listing([_untold(person, each) for each in asked])
-        first = f"the {text.words(event[2])} of customer {person.person_id} at {when} triggered nothing: {why}"
-    else:
-        what = f"the {text.words(event[2])}" if event is not None else _occurrence(person, asked)
-        told = text.listing([_told(person, each) for each in asked])
-        first = f"{what} of customer {person.person_id} at {when}: {told}"
-    return " ".join([text.sentence(first), *_second(asked, changes)])
-
-
-def _occurrence(person: OnePerson, asked: Sequence[Asked]) -> str:
-    places = [each.candidate.place for each in asked if each.candidate is not None]
-    kind = person.outcome.decisions["kind"][places[0]] if places else "time"
-    return {
-        "timer": "the deadline",
-        "calendar": "the calendar",
-        "release": "the end of the quiet hours",
-        "event": "the end of the collection",
-    }.get(kind, "time")
-
-
-def _untold(person: OnePerson, asked: Asked) -> str:
-    test = next(iter(asked.paths.values()))[0]
-    return f"{_name(person, asked)} asks for {test.test} ({test.value})"
-
-
-def _name(person: OnePerson, asked: Asked) -> str:
-    return text.named(person.job.programmes[asked.programme].name)
-
-
-def _told(person: OnePerson, asked: Asked) -> str:
-    """Say how a programme ended."""
-    name, candidate = _name(person, asked), asked.candidate
-    if candidate is None:
-        return _untold(person, asked)
-    offer = _offer(person, candidate.action)
-    shown = "points" if offer is None else text.named(offer)
-    match candidate.reason:
-        case code if code in (OFFERED, AWARDED):
-            return f"{name} gave {shown}"
-        case code if code in (HELD_OUT, GLOBAL_HOLDOUT):
-            return f"{name} would have given {shown}, but {_control(candidate.reason)}"
-        case code if code == QUEUED:
-            return f"{name} keeps {shown} until the quiet hours end"
-    test = _refusal(asked)
-    why = REASON_OF_CODE[candidate.reason].text
-    return f"{name} gave nothing, because {why}{'' if test is None else _seen(test)}"
-
-
-def _seen(test: Test) -> str:
-    """Return what a test saw, and its limit where the words of the test do not say it."""
-    if test.stage == "arbitration":
-        return f" (score {test.value}, needed: {test.limit})"
-    said = test.condition is not None or test.account >= 0 or test.limit in test.test
-    limit = "" if said else f", limit {test.limit}"
-    return f" ({test.test}: {test.value}{limit})"
-
-
-def _control(reason: int) -> str:
-    return REASON_OF_CODE[reason].text.split(":")[0]
-
-
-def _refusal(asked: Asked) -> Test | None:
-    """Return the test that refused the offer that came furthest."""
-    if asked.candidate is None:
-        return None
-    firsts = [
-        next((test for test in tests if test.passed is False), None)
-        for tests in asked.paths.values()
-    ]
-    return next((each for each in firsts if each and each.reason == asked.candidate.reason), None)
-
-
-def _second(asked: Sequence[Asked], changes: Sequence[Change]) -> list[str]:
-    """Say the smallest change, or why none was sought."""
-    if changes:
-        said = changes[0].sentence
-        if len(asked) > 1:
-            said = said.replace(
-                "it would", f"the offer of {text.named(changes[0].programme)} would", 1
-            )
-        return [text.sentence(said)]
-    ghosts = [a for a in asked if a.candidate and a.candidate.reason in (HELD_OUT, GLOBAL_HOLDOUT)]
-    refused = [a for a in asked if a.question is not None]
-    if ghosts and not refused:
-        return ["Nothing but the draw decided it."]
-    drawn = [
-        a
-        for a in refused
-        if a.candidate is not None and REASON_OF_CODE[a.candidate.reason].name in _DRAWN
-    ]
-    if refused and len(drawn) == len(refused):
-        return ["Nothing but the draw decided it: no change was sought."]
-    if refused:
-        none = "no single change of a limit, a value or the time would have let it through"
-        return [text.sentence(f"{none}{_too(refused[0])}")]
-    return []
-
-
-def _too(asked: Asked) -> str:
-    """Return what else refuses the offer that came furthest, if anything does."""
-    tests = next((each for each in asked.paths.values() if _refusal(asked) in each), ())
-    others = [each.test for each in tests if each.passed is False and each is not _refusal(asked)]
-    return f": {text.listing(others)} would have refused it too" if others else ""
-
-
-def _headline(person: OnePerson, asked: Sequence[Asked]) -> str:
-    got = [
-        offer
-        for each in asked
-        if each.candidate is not None
-        and each.candidate.reason in (OFFERED, AWARDED)
-        and (offer := _offer(person, each.candidate.action) or "points")
-    ]
-    if got:
-        return f"Customer {person.person_id} got {text.listing([text.named(o) for o in got])}"
-    return f"Customer {person.person_id} got nothing"
-
-
-__all__ = ["Asked", "Explanation", "explained"]
+__all__ = ["Explanation", "explained"]

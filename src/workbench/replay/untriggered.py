@@ -14,7 +14,7 @@ from workbench.decision.programme import Programme
 from workbench.replay import events
 from workbench.replay.context import seen, trigger_values
 from workbench.replay.one_person import OnePerson
-from workbench.replay.path import Test, elapsed
+from workbench.replay.tested import Test, elapsed
 
 
 def untriggered(person: OnePerson, position: int, seq: int, event_type: str) -> Test:

@@ -15,7 +15,7 @@ from workbench.errors import ParameterError
 from workbench.records import AWARDED, GLOBAL_HOLDOUT, HELD_OUT, QUEUED
 from workbench.replay.moment import Candidate, Moment
 from workbench.replay.one_person import THROUGH, OnePerson, Target
-from workbench.replay.path import Test
+from workbench.replay.tested import Test
 
 Kind = Literal["limit", "threshold", "value", "time", "consent", "budget"]
 
@@ -125,6 +125,23 @@ class Question:
         """Return a change that was found; ``had`` says it behind "had"."""
         said = _VERBS.get(run.reason_of(target or self.target), _SENT)
         return Change(self.name, kind, key, was, would_be, size, said, f"{said} had {had}")
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A programme as it stands in an explanation.
+
+    Attributes:
+        programme: Its position.
+        candidate: Its row of the decision set; none when it was not triggered.
+        paths: By action the tests.
+        question: What to ask about it; none when it has an offer, or is told by the way.
+    """
+
+    programme: int
+    candidate: Candidate | None
+    paths: Mapping[int, tuple[Test, ...]]
+    question: Question | None
 
 
 def least(works: Callable[[int], bool], low: int, high: int) -> int | None:

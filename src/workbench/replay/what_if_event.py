@@ -28,7 +28,8 @@ from workbench.log.schema import INSTANT, Column
 from workbench.records import BUDGET_CLOSED, CONSENT_UNKNOWN, INVENTORY_GONE, NO_CONSENT
 from workbench.replay.moment import Candidate, moment_of
 from workbench.replay.one_person import THROUGH, OnePerson, Target
-from workbench.replay.path import Test, actions_of, elapsed, path_of
+from workbench.replay.path import actions_of, path_of
+from workbench.replay.tested import Test, elapsed
 from workbench.replay.what_if import Change, Question, edge
 
 _MOVES = 8

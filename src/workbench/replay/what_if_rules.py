@@ -51,7 +51,8 @@ from workbench.records import (
     REJECTIONS,
 )
 from workbench.replay.one_person import OnePerson
-from workbench.replay.path import Test, elapsed, score_of
+from workbench.replay.path import score_of
+from workbench.replay.tested import Test, elapsed
 from workbench.replay.what_if import Change, Question, least
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

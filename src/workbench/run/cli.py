@@ -236,6 +236,9 @@ def sweep(
     else:
         _print(result.text)
         _print(result.table.to_string(index=False, na_rep=""))
+
+
+@app.command()
 def explain(
     decisions: Annotated[Path, typer.Argument(help="The folder of a decision log.")],
     customer: Annotated[str, typer.Argument(help="A person id, or a customer id of the log.")],
