@@ -113,7 +113,7 @@ def moment_of(person: OnePerson, set_id: str) -> Moment:
     """
     decisions, outcome = person.outcome.decisions, person.outcome
     places = np.flatnonzero((decisions["set_id"] == set_id).to_numpy())
-    if not len(places) or outcome.placed is None:
+    if not len(places):
         raise WorkbenchError(f"no decision set {set_id!r}; this is a fault of explain")
     known = int(person.out[places[0], O_KNOWN])
     desk, memory, order = _upto(person, known)

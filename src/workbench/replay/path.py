@@ -104,8 +104,6 @@ def path_of(moment: Moment, candidate: Candidate, action: int) -> tuple[Test, ..
 def ending(moment: Moment, candidate: Candidate, action: int) -> int:
     """Return the reason of an offer in the table of candidates."""
     outcome, looks = moment.person.outcome, moment.person.looks
-    if outcome.placed is None:
-        raise WorkbenchError("no candidates were kept; this is a fault of explain")
     mine = looks[looks[:, L_OUT] == outcome.placed[candidate.place]]
     return int(mine[mine[:, L_ACTION] == action][0, L_REASON])
 
