@@ -6,7 +6,7 @@ import pytest
 
 from test_replay_explain import at, programme, replayed
 from workbench.errors import InputError
-from workbench.replay import story
+from workbench.replay import story, telling_customer
 from workbench.report import figures
 
 
@@ -27,8 +27,8 @@ def test_a_story_has_every_event_and_every_decision_behind_its_event(tmp_path):
     assert decisions["cost_cents"].to_list() == [100, 0]
     assert told.table["cost_cents"].isna().sum() == 3
     assert told.text == (
-        "Customer ann, 2024-01-01 to 2024-01-03: 3 events triggered 2 decisions: 1 got an offer "
-        "and 1 refused. The commonest refusal (1): the last decision lies within the cooldown."
+        "Customer ann, 2024-01-01 to 2024-01-03: 3 events triggered 2 decisions: 1 offer and 1 "
+        "refusal. The commonest refusal (1): the last decision lies within the cooldown."
     )
     assert told.headline == "Customer ann: 1 offer out of 2 decisions"
 
@@ -60,3 +60,12 @@ def test_the_timeline_has_a_lane_for_each_programme_and_labels_the_offers(tmp_pa
     ]
     assert texts == ["coffee"]
     assert spec["description"].endswith("3 events, and for p 1 offer and 1 refused.")
+
+
+def test_the_telling_customer_is_the_one_whose_decisions_end_in_most_ways(tmp_path):
+    rows = [at(1), at(2), at(3, person_id="bob"), at(20, person_id="bob"), at(21, person_id="cat")]
+    done = replayed(tmp_path, rows, programme(limits={"cooldown": "7 days"}))
+    assert telling_customer(done) == "ann", "an offer and a refusal, where bob has two offers"
+    never = replayed(tmp_path / "never", rows, programme(trigger={"event": "app_open"}))
+    with pytest.raises(InputError, match="the replay has no decision"):
+        telling_customer(never)

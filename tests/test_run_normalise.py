@@ -159,3 +159,14 @@ def test_notebook_sets_up_tables_of_a_stable_width():
         assert pd.get_option("display.width") == 100
         assert pd.get_option("display.max_rows") == 30
     assert toy(INGEST, "1")["cells"]
+
+
+def test_a_private_cell_keeps_no_output_and_its_count():
+    made = node(
+        cell("show(customer)", "private", count=3, outputs=[stream("ann")]),
+        cell("show(all)", count=4, outputs=[stream("everybody")]),
+    )
+    done = normalise.normalise(made)
+    assert done.cells[0].outputs == []
+    assert done.cells[1].outputs[0].text == "everybody"
+    assert [each.execution_count for each in done.cells] == [1, 2]

@@ -14,7 +14,7 @@ from workbench.replay.one_event import DecisionCore
 from workbench.replay.reach import Reach, reach_by
 from workbench.replay.result import Replay
 from workbench.replay.stored import open_replay
-from workbench.replay.timeline import Story, story
+from workbench.replay.timeline import Story, story, telling_customer
 from workbench.replay.variants import Sweep, sweep, vary
 from workbench.replay.views import (
     funnel_rows,
@@ -52,6 +52,7 @@ __all__ = [
     "sensitivity",
     "story",
     "sweep",
+    "telling_customer",
     "under_served",
     "vary",
     "weekly_committed_cost",

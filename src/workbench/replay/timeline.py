@@ -9,6 +9,7 @@ import polars as pl
 
 from workbench import text
 from workbench.arguments import checked
+from workbench.errors import InputError
 from workbench.records import (
     AWARDED,
     GLOBAL_HOLDOUT,
@@ -47,6 +48,40 @@ class Story(text.Result):
     """
 
     customer: str
+
+
+@checked
+def telling_customer(replay: Replay) -> str:
+    """Return the customer whose decisions ended in most ways, to tell one story that shows much.
+
+    Of several the one with fewer decisions, then the first by id.
+
+    Args:
+        replay: A replay.
+
+    Returns:
+        A person id.
+
+    Raises:
+        ParameterError: ``replay`` is not a replay.
+        InputError: The replay has no decision.
+
+    >>> telling_customer(replayed) in log.codes("person")
+    True
+    """
+    ranked = (
+        replay.decisions()
+        .group_by("person")
+        .agg(ways=pl.struct("programme", "reason").n_unique(), decisions=pl.len())
+        .sort("ways", "decisions", "person", descending=[True, False, False])
+        .head(1)
+        .collect()
+    )
+    if ranked.is_empty():
+        raise InputError(
+            "the replay has no decision, so there is no story; see Replay.text for why"
+        )
+    return str(ranked["person"][0])
 
 
 @checked
@@ -119,10 +154,8 @@ def _text(told: pl.DataFrame, person_id: str, zone: str) -> str:
     if made.is_empty():
         return text.sentence(f"{begin}, of which none triggered a programme")
     counted = Counter(made["outcome"].to_list())
-    words = {"offer": "got an offer", "points": "earned points", "held out": "held out"}
-    parts = [
-        f"{text.count(number)} {words.get(name, name)}" for name, number in counted.most_common()
-    ]
+    nouns = {"points": "award", "held out": "ghost", "waiting": "wait", "refused": "refusal"}
+    parts = [text.plural(number, nouns.get(name, name)) for name, number in counted.most_common()]
     said = f"{begin} triggered {text.plural(made.height, 'decision')}: {text.listing(parts)}"
     refused = Counter(made.filter(pl.col("outcome") == _REFUSED)["reason"].to_list())
     if not refused:
@@ -138,4 +171,4 @@ def _headline(told: pl.DataFrame, person_id: str) -> str:
     return f"Customer {person_id}: {text.plural(offers, 'offer')} out of {text.plural(made, 'decision')}"
 
 
-__all__ = ["Story", "story"]
+__all__ = ["Story", "story", "telling_customer"]

@@ -16,6 +16,9 @@ from workbench.run import cells, paths
 from workbench.run.cells import nbformat
 from workbench.run.process import NotebookProcess
 
+_PRIVATE = "private"
+"""Tag of a cell that shows a single customer: no page has it, and its outputs are not committed."""
+
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 _LOCAL_PATH = re.compile(r"(?:/(?:home|root|Users)/|[A-Z]:\\+Users\\+)[^\s'\"<>)]*")
@@ -27,7 +30,8 @@ def normalise(notebook: Any, *, where: str = "the notebook", root: Path | None =
 
     Metadata of papermill, of execution and of widgets, what stands on standard error, and the
     injected cell are left out; ids are ``cell-000`` onwards; the cells that were run are counted
-    1 to n; tags are kept. A cell that was never run stays without a count.
+    1 to n; tags are kept. A cell that was never run stays without a count. A cell tagged ``private``
+    keeps no output.
 
     Args:
         notebook: An ``nbformat`` node; it is not changed.
@@ -57,7 +61,9 @@ def normalise(notebook: Any, *, where: str = "the notebook", root: Path | None =
             if cell.execution_count is not None:
                 count += 1
             kept["execution_count"] = None if cell.execution_count is None else count
-            kept["outputs"] = _outputs(cell.outputs, kept["execution_count"])
+            private = _PRIVATE in cells.tags(cell)
+            shown = [] if private else cell.outputs
+            kept["outputs"] = _outputs(shown, kept["execution_count"])
             _refuse_local(kept["outputs"], where=f"{where}, cell {number + 1}", root=root)
         normal.append(kept)
     return nbformat.from_dict(

@@ -181,6 +181,9 @@ class ReplayLog(NotebookParameters):
         "params/programmes/grocery", description="programme file or folder"
     )
     decisions: OutputPath = Field("runs/demo/decisions", description="folder of the decision log")
+    customer: str = Field(
+        "", max_length=256, description="customer to explain; empty: one with a telling history"
+    )
 
 
 class CompareProgrammes(NotebookParameters):
