@@ -464,6 +464,15 @@ def deliver(desk: Desk, memory: NDArray, out: int, action: int, at_us: int) -> i
 
 
 @in_core
+def wait(memory: NDArray, queue: int, until_us: int, held: tuple[int, int, int, int]) -> None:  # type: ignore[type-arg]  # compiled
+    """Put a touch, its action, the instant that limits measure, and the open actions into a queue."""
+    memory[queue] = until_us
+    for place in range(4):
+        memory[queue + 1 + place] = held[place]
+    memory[H_NEXT] = min(memory[H_NEXT], until_us)
+
+
+@in_core
 def win(
     desk: Desk,
     memory: NDArray,  # type: ignore[type-arg]  # compiled
@@ -488,13 +497,7 @@ def win(
     zone = desk.rows[desk.touches[touch, T_ROW], R_ZONE]
     _, until = quiet_reason(desk, p, zone, known_us)
     if until > known_us:
-        queue = desk.programmes[p, P_QUEUE]
-        memory[queue] = until
-        memory[queue + 1] = touch
-        memory[queue + 2] = action
-        memory[queue + 3] = ts_us
-        memory[queue + 4] = mask
-        memory[H_NEXT] = min(memory[H_NEXT], until)
+        wait(memory, desk.programmes[p, P_QUEUE], until, (touch, action, ts_us, mask))
         fold(desk, memory, Taken(action, ts_us))
         row[O_REASON] = QUEUED
     else:
@@ -652,15 +655,11 @@ def follow(  # noqa: PLR0917 - compiled: flat values, one path
             memory[place + 2] = action
             memory[made] += 1
         queue = desk.programmes[p, P_QUEUE]
+        mask = 1 << (action - desk.programmes[p, P_FIRST_ACTION])
         for c in range(count):
             touch = desk.work[c, W_TOUCH]
             if row[G_UNTIL] >= 0 and queue >= 0 and desk.touches[touch, T_PROGRAMME] == p:
-                memory[queue] = row[G_UNTIL]
-                memory[queue + 1] = touch
-                memory[queue + 2] = action
-                memory[queue + 3] = row[G_AT]
-                memory[queue + 4] = 1 << (action - desk.programmes[p, P_FIRST_ACTION])
-                memory[H_NEXT] = min(memory[H_NEXT], row[G_UNTIL])
+                wait(memory, queue, row[G_UNTIL], (touch, action, row[G_AT], mask))
         i += 1
     desk.counts[C_GIVEN] = i
 

@@ -10,6 +10,7 @@ from workbench.report import theme
 from workbench.report.figures import frames
 
 _OTHERS, _ANYWAY = "to customers who do not", "to customers who come anyway"
+_COLOURS = {_OTHERS: theme.PALETTE[0], _ANYWAY: theme.PALETTE[4]}
 
 
 def came_anyway(
@@ -48,50 +49,24 @@ def came_anyway(
         f"{text.money(row['committed_anyway_cents'], currency)} to customers who come anyway"
         for row in data.to_dict("records")
     )
-    kinds = [_OTHERS, _ANYWAY]
-    long = data.melt("sent", kinds, "goes", "cost")
-    long["order"] = [kinds.index(kind) for kind in long["goes"]]
-    long["money"] = [text.money(round(cost * frames.CENTS), currency) for cost in long["cost"]]
-    room = frames.label_room(data["label"])
-    scale = alt.Scale(
-        domain=[0, float(data["whole"].max()) or 1.0],
-        range=[0, alt.expr(f"width - {room}")],
-        nice=False,
-    )
-    place = alt.Y("sent:N", sort=data["sent"].tolist(), title=None)
-    axis = alt.Axis(labels=False, domain=False, titleAnchor="start", titlePadding=2)
-    bars = (
-        alt.Chart(long)
-        .mark_bar(height=alt.RelativeBandSize(band=0.72))
-        .encode(
-            y=place,
-            x=alt.X("cost:Q", title="committed cost", scale=scale, axis=axis),
-            order="order:Q",
-            color=alt.Color(
-                "goes:N",
-                title=None,
-                scale=alt.Scale(domain=kinds, range=[theme.PALETTE[0], theme.PALETTE[4]]),
-            ),
-            tooltip=[
-                alt.Tooltip("sent:N", title="offers"),
-                alt.Tooltip("goes:N", title="goes"),
-                alt.Tooltip("money:N", title="committed cost"),
-            ],
-        )
-    )
-    labels = (
-        alt.Chart(data)
-        .mark_text(align="left", dx=6)
-        .encode(y=place, x=alt.X("whole:Q", scale=scale), text="label:N")
-    )
-    return alt.LayerChart(
-        layer=[bars, labels],
+    parts = data.melt("sent", list(_COLOURS), "goes", "cost")
+    parts["money"] = [text.money(round(cost * frames.CENTS), currency) for cost in parts["cost"]]
+    return frames.stacked_bars(
+        data,
+        parts,
+        name="sent",
+        whole="whole",
+        part="goes",
+        value="cost",
+        value_title="committed cost",
+        colours=_COLOURS,
+        tooltip=[
+            alt.Tooltip("sent:N", title="offers"),
+            alt.Tooltip("goes:N", title="goes"),
+            alt.Tooltip("money:N", title="committed cost"),
+        ],
         title=title,
         description=f"Stacked bars of committed cost: {said}.",
-        usermeta=frames.caption(
-            "Who comes anyway bought within the days after the offer in the log, in which nobody got"
-            " it. Cost is at the stated redemption rates."
-        ),
-        width=frames.WIDTH,
-        height=alt.Step(frames.BAR_STEP),
+        read="Who comes anyway bought within the days after the offer in the log, in which nobody got"
+        " it. Cost is at the stated redemption rates.",
     )

@@ -212,53 +212,26 @@ def contacts(
     said = "; ".join(
         f"{group} {label}" for group, label in zip(data["group"], data["label"], strict=True)
     )
-    long = data.melt(["group"], list(_BUSY), "kind", "share").assign(
-        offers=lambda rows: rows["kind"].map(_BUSY), order=lambda rows: rows["kind"]
+    parts = data.melt(["group"], list(_BUSY), "kind", "share").assign(
+        offers=lambda rows: rows["kind"].map(_BUSY)
     )
-    long["part"] = [text.share(part) for part in long["share"]]
-    room = frames.label_room(data["label"])
-    scale = alt.Scale(
-        domain=[0, float(data["busy"].max()) or 1.0],
-        range=[0, alt.expr(f"width - {room}")],
-        nice=False,
-    )
-    place = alt.Y("group:N", sort=data["group"].tolist(), title=None)
-    axis = alt.Axis(labels=False, domain=False, titleAnchor="start", titlePadding=2)
-    bars = (
-        alt.Chart(long)
-        .mark_bar(height=alt.RelativeBandSize(band=0.72))
-        .encode(
-            y=place,
-            x=alt.X("share:Q", title="share of customer-weeks", scale=scale, axis=axis),
-            order="order:N",
-            color=alt.Color(
-                "offers:N",
-                scale=alt.Scale(
-                    domain=list(_BUSY.values()), range=[*theme.PALETTE[:2], theme.PALETTE[3]]
-                ),
-            ),
-            tooltip=[
-                alt.Tooltip("group:N", title=text.words(column)),
-                alt.Tooltip("offers:N", title="weeks with"),
-                alt.Tooltip("part:N", title="share"),
-            ],
-        )
-    )
-    labels = (
-        alt.Chart(data)
-        .mark_text(align="left", dx=6)
-        .encode(y=place, x=alt.X("busy:Q", scale=scale), text="label:N")
-    )
-    return alt.LayerChart(
-        layer=[bars, labels],
+    parts["part"] = [text.share(part) for part in parts["share"]]
+    return frames.stacked_bars(
+        data,
+        parts,
+        name="group",
+        whole="busy",
+        part="offers",
+        value="share",
+        value_title="share of customer-weeks",
+        colours=dict(zip(_BUSY.values(), (*theme.PALETTE[:2], theme.PALETTE[3]), strict=True)),
+        tooltip=[
+            alt.Tooltip("group:N", title=text.words(column)),
+            alt.Tooltip("offers:N", title="weeks with"),
+            alt.Tooltip("part:N", title="share"),
+        ],
         title=title,
-        description=(
-            f"Stacked bars of customer-weeks with an offer by {text.words(column)}: {said}."
-        ),
-        usermeta=frames.caption(
-            "A customer-week is one customer in one whole week; what is missing to the full length"
-            " of 100% had no offer."
-        ),
-        width=frames.WIDTH,
-        height=alt.Step(frames.BAR_STEP),
+        description=f"Stacked bars of customer-weeks with an offer by {text.words(column)}: {said}.",
+        read="A customer-week is one customer in one whole week; what is missing to the full length"
+        " of 100% had no offer.",
     )

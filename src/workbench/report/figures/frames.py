@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import altair as alt
@@ -248,6 +248,73 @@ def labelled_bars(
     if color is not None:
         bars = bars.encode(color=color)
     labels = base.mark_text(align="left", dx=_LABEL_GAP_PX - 4).encode(text="label:N")
+    return alt.LayerChart(
+        layer=[bars, labels],
+        title=title,
+        description=description,
+        width=WIDTH,
+        height=alt.Step(BAR_STEP),
+        usermeta=caption(read),
+    )
+
+
+def stacked_bars(
+    frame: pd.DataFrame,
+    parts: pd.DataFrame,
+    *,
+    name: str,
+    whole: str,
+    part: str,
+    value: str,
+    value_title: str,
+    colours: Mapping[str, str],
+    tooltip: Sequence[alt.Tooltip],
+    title: str,
+    description: str,
+    read: str,
+) -> alt.LayerChart:
+    """Return horizontal bars of several parts in the order of the rows, with a label behind each.
+
+    Args:
+        frame: One row a bar, with a column ``label`` for what is written behind it.
+        parts: One row a part of a bar.
+        name: Column of both with the name of the bar.
+        whole: Column of ``frame`` with the length of the bar.
+        part: Column of ``parts`` with the name of the part.
+        value: Column of ``parts`` with its length.
+        value_title: Title of the value axis.
+        colours: Colour of each part, in their order from the left.
+        tooltip: What a part tells under the mouse.
+        title: Title of the figure.
+        description: What the figure shows, in a sentence.
+        read: How to read it.
+    """
+    names = list(colours)
+    parts = parts.assign(order=[names.index(each) for each in parts[part]])
+    scale = alt.Scale(
+        domain=[0, float(frame[whole].max()) or 1.0],
+        range=[0, alt.expr(f"width - {label_room(frame['label'])}")],
+        nice=False,
+    )
+    place = alt.Y(f"{name}:N", sort=frame[name].tolist(), title=None)
+    axis = alt.Axis(labels=False, domain=False, titleAnchor="start", titlePadding=2)
+    colour = alt.Scale(domain=names, range=list(colours.values()))
+    bars = (
+        alt.Chart(parts)
+        .mark_bar(height=alt.RelativeBandSize(band=0.72))
+        .encode(
+            y=place,
+            x=alt.X(f"{value}:Q", title=value_title, scale=scale, axis=axis),
+            order="order:Q",
+            color=alt.Color(f"{part}:N", title=None, scale=colour),
+            tooltip=list(tooltip),
+        )
+    )
+    labels = (
+        alt.Chart(frame)
+        .mark_text(align="left", dx=_LABEL_GAP_PX - 4)
+        .encode(y=place, x=alt.X(f"{whole}:Q", scale=scale), text="label:N")
+    )
     return alt.LayerChart(
         layer=[bars, labels],
         title=title,
