@@ -58,12 +58,15 @@ def write_shop(folder: Path) -> None:
 
 
 def write_run_file(path: Path, shop: str, runs: str) -> None:
-    """Write a run of the five notebooks on the shop."""
-    places = {name: f"{runs}/{name}" for name in ("log", "profile", "decisions", "clv")}
+    """Write a run of the notebooks on the shop."""
+    places = {
+        name: f"{runs}/{name}" for name in ("log", "profile", "decisions", "comparison", "clv")
+    }
     steps = [
         ("10_ingest_log", {"source": shop, "mapping": f"{shop}/shop.yaml", "parts": 2}, ["log"]),
         ("20_profile_customers", {"bins": 4}, ["log", "profile"]),
         ("30_replay_log", {}, ["log", "profile", "decisions"]),
+        ("31_compare_programmes", {}, ["log", "profile", "comparison"]),
         ("60_value_customers", {"holdout_days": 60}, ["log", "profile", "clv"]),
         ("90_report", {}, ["log", "profile", "decisions", "clv"]),
     ]

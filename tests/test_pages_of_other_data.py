@@ -22,7 +22,7 @@ NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 
 @pytest.fixture(scope="module")
 def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Run the five notebooks on the made-up shop in a project folder of its own."""
+    """Run the notebooks on the made-up shop in a project folder of its own."""
     root = tmp_path_factory.mktemp("project")
     for name in ("notebooks", "params"):
         shutil.copytree(ROOT / name, root / name)

@@ -308,11 +308,18 @@ def test_tracking_marks_where_the_model_stops_seeing():
 def test_only_outcomes_that_change_are_coloured():
     spec = chart_spec("change_by_reason")
     cells, changed, kept = spec["layer"]
-    assert cells["transform"] == changed["transform"] == [{"filter": "datum.changes"}]
-    assert kept["transform"] == [{"filter": "!datum.changes"}]
+    assert cells["transform"] == [{"filter": "datum.changes"}]
+    assert changed["transform"][-1] == {"filter": "datum.changes"}
+    assert kept["transform"][-1] == {"filter": "!datum.changes"}
     rows = next(iter(spec["datasets"].values()))
     assert [row["decisions"] for row in rows if not row["changes"]] == [28_910, 1_991, 361, 7_871]
     assert "1,357 of 40,490 end otherwise; offered to cap reached 732, cool" in spec["description"]
+
+
+def test_count_that_does_not_fit_its_cell_is_said_in_thousands():
+    rows = next(iter(chart_spec("change_by_reason")["datasets"].values()))
+    said = {row["label"]: row["short"] for row in rows}
+    assert (said["7,871"], said["28,910"], said["732"]) == ("7.9k", "29k", "732")
 
 
 def test_outcomes_of_equal_replays_are_drawn_and_said():

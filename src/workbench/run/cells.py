@@ -20,6 +20,8 @@ with quick_imports():
 
 KERNEL = "python3"
 PARAMETERS_TAG = "parameters"
+PRIVATE_TAG = "private"
+"""Tag of a cell that shows a single customer: no page, run or committed notebook keeps its output."""
 
 nbformat: Any = _nbformat
 """The library without its partial types; every use of it goes through here."""
@@ -52,6 +54,13 @@ def tags(cell: Any) -> list[str]:
     """Return the tags of a cell."""
     found = cell.metadata.get("tags", [])
     return [str(tag) for tag in found] if isinstance(found, list) else []
+
+
+def drop_private(notebook: Any) -> None:
+    """Drop the outputs of the cells that show a single customer."""
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and PRIVATE_TAG in tags(cell):
+            cell.outputs = []
 
 
 def check_form(notebook: Any, model: type[NotebookParameters], *, where: str) -> None:

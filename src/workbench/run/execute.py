@@ -209,6 +209,7 @@ class _Run:
         notebook: Any = None
         if partial.is_file():
             notebook = nbformat.read(partial, as_version=4)
+            cells.drop_private(notebook)
         outputs: dict[str, Any] = {}
         results: dict[str, Any] = {}
         if ended.status == "done":

@@ -16,9 +16,6 @@ from workbench.run import cells, paths
 from workbench.run.cells import nbformat
 from workbench.run.process import NotebookProcess
 
-_PRIVATE = "private"
-"""Tag of a cell that shows a single customer: no page has it, and its outputs are not committed."""
-
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 _LOCAL_PATH = re.compile(r"(?:/(?:home|root|Users)/|[A-Z]:\\+Users\\+)[^\s'\"<>)]*")
@@ -61,7 +58,7 @@ def normalise(notebook: Any, *, where: str = "the notebook", root: Path | None =
             if cell.execution_count is not None:
                 count += 1
             kept["execution_count"] = None if cell.execution_count is None else count
-            private = _PRIVATE in cells.tags(cell)
+            private = cells.PRIVATE_TAG in cells.tags(cell)
             shown = [] if private else cell.outputs
             kept["outputs"] = _outputs(shown, kept["execution_count"])
             _refuse_local(kept["outputs"], where=f"{where}, cell {number + 1}", root=root)

@@ -9,7 +9,7 @@ from workbench import text
 from workbench.report import theme
 from workbench.report.figures import frames
 
-_OTHERS, _ANYWAY = "to customers who do not", "to customers who come anyway"
+_OTHERS, _ANYWAY = "customers who do not come", "who come anyway"
 _COLOURS = {_OTHERS: theme.PALETTE[0], _ANYWAY: theme.PALETTE[4]}
 
 
@@ -41,7 +41,7 @@ def came_anyway(
     data[_ANYWAY] = data["committed_anyway_cents"] / frames.CENTS
     data["whole"] = data["committed_cents"] / frames.CENTS
     data["label"] = [
-        f"{text.amount(part, currency)} of {text.amount(whole, currency)} to who comes anyway"
+        f"{text.amount(part, currency)} of {text.amount(whole, currency)}"
         for part, whole in zip(data["committed_anyway_cents"], data["committed_cents"], strict=True)
     ]
     said = "; ".join(
@@ -67,6 +67,6 @@ def came_anyway(
         ],
         title=title,
         description=f"Stacked bars of committed cost: {said}.",
-        read="Who comes anyway bought within the days after the offer in the log, in which nobody got"
+        read="Behind each bar: the cost that goes to customers who come anyway, of the whole. Who comes anyway bought within the days after the offer in the log, in which nobody got"
         " it. Cost is at the stated redemption rates.",
     )

@@ -10,7 +10,9 @@ from workbench.report import theme
 from workbench.report.figures import frames
 
 _CELL_PX = 46
-_CELL_WIDTH_PX = 76
+_EXACT_FROM_PX = 46
+"""Width of a cell from which a count of decisions fits; narrower ones say it in thousands."""
+
 _BUSY = {
     "share_1": "one offer",
     "share_2": "two offers",
@@ -42,17 +44,20 @@ def change_by_reason(
     total = int(long["decisions"].sum())
     long = long[long["decisions"] > 0].reset_index(drop=True)
     long["label"] = [text.count(n) for n in long["decisions"]]
+    long["short"] = [_short(int(n)) for n in long["decisions"]]
     long["changes"] = long["reason"] != long["after"]
     moved = long[long["changes"]].sort_values("decisions", ascending=False, kind="stable")
     said = text.listing(
         [f"{row['reason']} to {row['after']} {row['label']}" for row in moved.to_dict("records")]
     )
+    reasons = [name for name in map(text.words, columns) if name in set(long["after"])]
+    exact = f"width >= {_EXACT_FROM_PX * len(reasons)}"
     base = alt.Chart(long).encode(
         x=alt.X(
             "after:N",
-            sort=[text.words(name) for name in columns],
+            sort=reasons,
             title="outcome in b",
-            axis=alt.Axis(orient="top", labelAngle=-35, labelAlign="left", labelOverlap=False),
+            axis=alt.Axis(orient="top", labelAngle=-50, labelAlign="left", labelOverlap=False),
         ),
         y=alt.Y("reason:N", sort=data["reason"].tolist(), title="outcome in a"),
         tooltip=[
@@ -72,19 +77,18 @@ def change_by_reason(
         )
         .encode(color=alt.Color("decisions:Q", legend=None, scale=scale))
     )
-    kept = base.transform_filter("!datum.changes").mark_text()
     ink = (
         alt.when(alt.datum.decisions > theme.RAMP_DARK_FROM * high)
         .then(alt.value("#ffffff"))
         .otherwise(alt.value("#000000"))
     )
-    labels = (
-        base.transform_filter("datum.changes")
-        .mark_text(fontWeight=600)
-        .encode(text="label:N", color=ink)
+    said_in = base.transform_calculate(shown=f"{exact} ? datum.label : datum.short").encode(
+        text="shown:N"
     )
+    labels = said_in.transform_filter("datum.changes").mark_text(fontWeight=600).encode(color=ink)
+    kept = said_in.transform_filter("!datum.changes").mark_text()
     return alt.LayerChart(
-        layer=[cells, labels, kept.encode(text="label:N")],
+        layer=[cells, labels, kept],
         title=title,
         description=(
             f"Grid of decisions by outcome in a and in b: {text.count(moved['decisions'].sum())} of"
@@ -94,9 +98,18 @@ def change_by_reason(
             "Each row is an outcome under the programmes of a; the cells say how the same decisions"
             " end under those of b. Coloured cells change; on the diagonal the reason stays."
         ),
-        width=alt.Step(_CELL_WIDTH_PX),
+        width=frames.WIDTH,
         height=alt.Step(_CELL_PX),
     )
+
+
+def _short(decisions: int) -> str:
+    """Return a count in at most four characters: 140, 1.4k, 14k, 1.4M."""
+    for size, unit in ((1_000_000, "M"), (1_000, "k")):
+        if decisions >= size:
+            digits = int(decisions < 10 * size)
+            return f"{decisions / size:.{digits}f}{unit}"
+    return str(decisions)
 
 
 def change_by_group(
