@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         weekly_decisions,
     )
     from workbench.run import notebook, provenance, read_table, record, save_table
+    from workbench.world import load_world
 
 __all__ = [
     "DecisionCore",
@@ -65,6 +66,7 @@ __all__ = [
     "ingest",
     "load_programmes",
     "load_segments",
+    "load_world",
     "notebook",
     "open_log",
     "open_replay",
@@ -134,6 +136,7 @@ _OWNERS = {
         "weekly_decisions",
     ),
     "workbench.run": ("notebook", "provenance", "read_table", "record", "save_table"),
+    "workbench.world": ("load_world",),
 }
 _MODULES = ("report", "text")
 _OWNER = {name: owner for owner, names in _OWNERS.items() for name in names}
