@@ -48,7 +48,7 @@ if TYPE_CHECKING:
         weekly_decisions,
     )
     from workbench.run import notebook, provenance, read_table, record, save_table
-    from workbench.world import load_world
+    from workbench.world import load_world, simulate, twin
 
 __all__ = [
     "DecisionCore",
@@ -85,12 +85,14 @@ __all__ = [
     "save_table",
     "segment",
     "sensitivity",
+    "simulate",
     "story",
     "sweep",
     "table_sizes",
     "telling_customer",
     "text",
     "tracking",
+    "twin",
     "under_served",
     "value_by",
     "value_spread",
@@ -136,7 +138,7 @@ _OWNERS = {
         "weekly_decisions",
     ),
     "workbench.run": ("notebook", "provenance", "read_table", "record", "save_table"),
-    "workbench.world": ("load_world",),
+    "workbench.world": ("load_world", "simulate", "twin"),
 }
 _MODULES = ("report", "text")
 _OWNER = {name: owner for owner, names in _OWNERS.items() for name in names}

@@ -1,5 +1,8 @@
 """The simulator: customers, stores, weather, behaviour, responses, and the truth apart."""
 
 from workbench.world.parameters import World, load_world
+from workbench.world.simulation import Simulation, simulate
+from workbench.world.truth import Truth
+from workbench.world.twins import Twins, twin
 
-__all__ = ["World", "load_world"]
+__all__ = ["Simulation", "Truth", "Twins", "World", "load_world", "simulate", "twin"]

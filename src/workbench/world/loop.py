@@ -1,0 +1,312 @@
+"""The closed loop: day by day the core decides on what happened, and customers respond.
+
+Owns the order of work: days in lock-step, shared budgets settled at a barrier each day. Owns no
+rule of a decision and none of a response.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from workbench.buckets import fnv1a32_column
+from workbench.decision.budgets import Ledger, Reserves
+from workbench.decision.consent import Consent
+from workbench.decision.house import ProgrammeSet
+from workbench.decision.rules import rules_of
+from workbench.decision.state import CoreState
+from workbench.log.schema import INSTANT
+from workbench.records import NO, YES
+from workbench.replay.job import Job, job_of
+from workbench.replay.part import PartState, start_part
+from workbench.world.books import Books
+from workbench.world.day import Day, Part, commit, live_day
+from workbench.world.life import (
+    DAY_US,
+    S_ACT_US,
+    S_CHECK_IN,
+    S_DOWN,
+    S_HALO,
+    S_HALO_DAYS,
+    S_LARGER,
+    S_LEFT,
+    S_MARGIN,
+    S_PULL,
+    S_PULL_DAYS,
+    S_REGISTER,
+    S_REJECT,
+    S_SEARCH,
+    S_WAIT,
+    S_WAIT_DECAY,
+    S_WIDTH,
+    Setting,
+)
+from workbench.world.memory import NEVER_US, OPTED, TYPES, Memory
+from workbench.world.offers import actions_of, check_stores
+from workbench.world.parameters import World
+from workbench.world.people import Population, population
+from workbench.world.places import (
+    Places,
+    calendar_frame,
+    places_of,
+    sky_of,
+    stores_frame,
+    weather_frame,
+)
+
+CUSTOMERS_A_PART = 50_000
+_OFFERS = {
+    "offer_id": pl.String(),
+    "type": pl.String(),
+    "value_cents": pl.Int64(),
+    "cost_cents": pl.Int64(),
+    "channel": pl.String(),
+}
+Made = TypeVar("Made")
+
+
+@dataclass(eq=False)
+class Loop:
+    """A world with programmes while it goes on.
+
+    Attributes:
+        world: The world.
+        programmes: What decides; none: nobody.
+        seed: Seed of all noise.
+        withheld: Decisions that reach nobody.
+        only: Numbers of the customers that live; none: all.
+    """
+
+    world: World
+    programmes: ProgrammeSet | None
+    seed: int
+    withheld: frozenset[str] = frozenset()
+    only: frozenset[int] | None = None
+    population: Population = field(init=False)
+    books: Books = field(init=False)
+    places: Places = field(init=False)
+    job: Job | None = field(init=False, default=None)
+    parts: list[Part] = field(init=False)
+    ledger: Ledger = field(init=False, default_factory=Ledger.empty)
+    opted_us: NDArray[np.int64] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Draw the customers, the weather and the reference tables."""
+        world = self.world
+        sky = sky_of(world, self.seed, world.days)
+        self.places = places_of(world, sky, world.days)
+        self.population = population(world, self.seed)
+        channels = len(world.channels)
+        self.opted_us = np.full((len(self.population.ids), max(channels, 1)), NEVER_US)
+        frames = {
+            "stores": stores_frame(world),
+            "weather": weather_frame(world, sky, world.days),
+            "calendar": calendar_frame(world, world.days),
+            "customers": self._customers(),
+            "consent": self.consent_frame(),
+        }
+        if self.programmes is not None:
+            check_stores(world, self.programmes, frames["stores"])
+            frames["offers"] = offers_frame(self.programmes)
+        self.books = books_of(world, self.population, self.programmes, frames)
+        if self.programmes is not None:
+            job = job_of(self.books, self.programmes)
+            rules = rules_of(self.programmes, answers=True)
+            self.job = replace(job, rules=rules, answers=True)
+        actions, views = actions_of(world, self.programmes, self.job.rules if self.job else None)
+        self.parts = [self._part(rows, actions, views) for rows in self._rows()]
+
+    def days(self, workers: int) -> Iterator[list[Day]]:
+        """Give the days, each a list of parts; when one is given it is past."""
+        with ThreadPoolExecutor(workers) as pool:
+
+            def each(work: Callable[[Part], Made]) -> list[Made]:
+                return list(pool.map(work, self.parts))
+
+            for day in range(self.world.days):
+                lived = self._settled(day, each)
+                for part, its in zip(self.parts, lived, strict=True):
+                    commit(part, its, self.job)
+                    self._opt_out(part, day)
+                yield lived
+
+    def _settled(self, day: int, each: Callable[[Callable[[Part], Day]], list[Day]]) -> list[Day]:
+        """Live a day until no budget binds; what is closed is noted in the ledger."""
+        amounts = [amount for _, amount in self.job.budgets] if self.job else []
+        while True:
+            lived = each(
+                lambda part: live_day(part, day, self.job, self.books, self.ledger, self.withheld)
+            )
+            reserves = Reserves.merged([its.reserves for its in lived])
+            bound = self.ledger.first_to_bind(reserves, amounts)
+            if bound is None:
+                self.ledger.settle(reserves)
+                return lived
+            account, closing = bound
+            self.ledger.closings[account] = closing
+
+    def _opt_out(self, part: Part, day: int) -> None:
+        """Let the opt-outs of a day hold from the next midnight on."""
+        marks = part.memory.marks[:, OPTED]
+        midnight = int(self.places.starts[day + 1])
+        for c, channel in enumerate(self.world.channels):
+            new = (marks >> c & 1 == 1) & (self.opted_us[part.persons, c] == NEVER_US)
+            self.opted_us[part.persons[new], c] = midnight
+            if self.job is None or part.state is None or channel not in self.job.rules.channels:
+                continue
+            place = self.job.rules.channels.index(channel)
+            pairs = np.flatnonzero(new) * len(self.job.rules.channels) + place
+            part.state.consent.at_us[2 * pairs + 1] = midnight
+
+    def _rows(self) -> list[NDArray[np.int64]]:
+        """Return the customers of each part: by a hash of their ids, whatever the workers."""
+        count = max(1, -(-len(self.population.ids) // CUSTOMERS_A_PART))
+        bucket = np.array(fnv1a32_column(self.population.ids) % count)
+        lives = np.ones(len(bucket), dtype=bool)
+        if self.only is not None:
+            lives = np.isin(self.population.people.number, list(self.only))
+        return [np.flatnonzero((bucket == k) & lives).astype(np.int64) for k in range(count)]
+
+    def _part(
+        self, rows: NDArray[np.int64], actions: NDArray[np.int64], views: NDArray[np.float64]
+    ) -> Part:
+        people = self.population.people.of(rows)
+        setting = Setting(people, self.places, actions, views, rates_of(self.world))
+        state = None if self.job is None else self._state(rows, self.job)
+        return Part(setting, rows, Memory.blank(people.anonymous), state)
+
+    def _state(self, rows: NDArray[np.int64], job: Job) -> PartState:
+        """Return what the core remembers at first, with room for one opt-out of each consent."""
+        persons = pl.DataFrame({"person": pl.Series(rows, dtype=pl.Int32)}).lazy()
+        start = start_part(persons, job, CoreState.empty(job.programmes))
+        channels = job.rules.channels
+        value = np.full((len(rows), len(channels), 2), NO, dtype=np.int8)
+        for k, channel in enumerate(channels):
+            if channel in self.world.channels:
+                agreed = self.population.consent[rows, self.world.channels.index(channel)]
+                value[:, k, 0] = np.where(agreed, YES, NO)
+        at_us = np.empty(value.shape, dtype=np.int64)
+        at_us[:, :, 0], at_us[:, :, 1] = -NEVER_US, NEVER_US
+        missing = [k for k, name in enumerate(channels) if name not in self.world.channels]
+        at_us[:, missing, 0] = NEVER_US  # never asked: not known
+        pairs = len(rows) * len(channels)
+        consent = Consent(
+            np.arange(pairs + 1, dtype=np.int64) * 2, at_us.ravel().copy(), value.ravel().copy()
+        )
+        return replace(start, consent=consent)
+
+    def _customers(self) -> pl.DataFrame:
+        """Return the reference table of customers: what a real one would say, no trait."""
+        people = self.population.people
+        zones = pl.Series(list(self.population.zones))
+        return pl.DataFrame(
+            {
+                "customer_id": self.population.ids,
+                "tz": zones.gather(people.zone),
+                "source": pl.repeat("first party", len(self.population.ids), eager=True),
+            }
+        )
+
+    def consent_frame(self) -> pl.DataFrame:
+        """Return the reference table of consent, with the opt-outs up to now."""
+        ids, channels = self.population.ids, self.world.channels
+        frames = [
+            pl.DataFrame(
+                {
+                    "customer_id": ids,
+                    "channel": pl.repeat(channel, len(ids), eager=True),
+                    "granted": self.population.consent[:, c],
+                    "valid_from": pl.Series([None], dtype=INSTANT).extend_constant(
+                        None, len(ids) - 1
+                    ),
+                    "valid_to": pl.Series(self.opted_us[:, c])
+                    .set(pl.Series(self.opted_us[:, c] == NEVER_US), None)
+                    .cast(INSTANT),
+                }
+            )
+            for c, channel in enumerate(channels)
+        ]
+        empty = {
+            "customer_id": pl.String(),
+            "channel": pl.String(),
+            "granted": pl.Boolean(),
+            "valid_from": INSTANT,
+            "valid_to": INSTANT,
+        }
+        return pl.concat([pl.DataFrame(schema=empty), *frames])
+
+
+def rates_of(world: World) -> NDArray[np.float64]:
+    """Return the numbers of the response as compiled code reads them."""
+    rule, rates = world.response, np.zeros(S_WIDTH)
+    rates[S_ACT_US] = rule.act_days * DAY_US
+    rates[S_PULL], rates[S_PULL_DAYS] = rule.pulled_forward, rule.pull_days
+    rates[S_LARGER], rates[S_DOWN] = rule.larger_basket, rule.trade_down
+    rates[S_HALO] = 1 - np.exp(-rule.halo_visits_per_week / 7)
+    rates[S_HALO_DAYS] = rule.halo_days
+    rates[S_WAIT] = rule.waiting_per_redemption
+    rates[S_WAIT_DECAY] = 0.5 ** (1 / rule.waiting_half_life_days)
+    rates[S_REJECT], rates[S_MARGIN] = rule.rejects, rule.margin
+    rates[S_REGISTER], rates[S_LEFT] = world.register_share, world.basket_left_share
+    rates[S_SEARCH], rates[S_CHECK_IN] = world.search_share, world.check_in_share
+    return rates
+
+
+def offers_frame(programmes: ProgrammeSet) -> pl.DataFrame:
+    """Return the reference table of offers."""
+    offers = {offer.id: offer for programme in programmes for offer in programme.offers}
+    return pl.DataFrame(
+        {
+            "offer_id": list(offers),
+            "type": ["discount" if each.cost_cents else "reminder" for each in offers.values()],
+            "value_cents": [each.value_cents for each in offers.values()],
+            "cost_cents": [each.cost_cents for each in offers.values()],
+            "channel": [each.channel for each in offers.values()],
+        },
+        schema=_OFFERS,
+    )
+
+
+def books_of(
+    world: World,
+    people: Population,
+    programmes: ProgrammeSet | None,
+    frames: dict[str, pl.DataFrame],
+) -> Books:
+    """Return the code books of a world with programmes."""
+    listed = [] if programmes is None else rules_of(programmes, answers=True).action_list
+    offers = [each.offer for each in listed]
+    names = [offer.id for offer in offers if offer is not None]
+    channels = ["store", "app"]
+    channels += [o.channel for o in offers if o is not None and o.channel not in channels]
+    channels = list(dict.fromkeys(channels))
+    book = list(dict.fromkeys(names))
+
+    def series(values: Sequence[str]) -> pl.Series:
+        return pl.Series("value", list(values), dtype=pl.String)
+
+    return Books(
+        zone=world.zone,
+        books={
+            "person": people.ids.alias("value"),
+            "customer": people.ids.alias("value"),
+            "type": series(TYPES),
+            "store": series([each.id for each in world.stores]),
+            "channel": series(channels),
+            "category": series(people.menu),
+            "offer": series(book),
+            "tz": series(people.zones),
+        },
+        frames=frames,
+        programme_of=[] if programmes is None else [programmes[a.programme].name for a in listed],
+        offer_of=np.array([-1 if o is None else book.index(o.id) for o in offers] or [-1]),
+        channel_of=np.array(
+            [0, 1, *(-1 if o is None else channels.index(o.channel) for o in offers)]
+        ),
+    )

@@ -1,0 +1,139 @@
+"""The offers of programmes as the world sees them, and deliveries as its customers get them.
+
+Owns the way from a decision to a delivery. Owns no response and decides nothing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from workbench.decision.desk import KINDS, O_ACTION, O_KIND, O_KNOWN, O_PERSON, O_REASON
+from workbench.decision.house import ProgrammeSet
+from workbench.decision.rules import Rules
+from workbench.errors import ParameterError, did_you_mean, problem
+from workbench.records import OFFERED
+from workbench.replay.part import Outcome
+from workbench.streams import keyed_hash
+from workbench.world.life import MINUTE_US
+from workbench.world.memory import (
+    A_CHANNEL,
+    A_COST,
+    A_DELAY,
+    A_TYPE,
+    A_VALIDITY,
+    A_WIDTH,
+    D_ACTION,
+    D_ANCHOR,
+    D_AT,
+    D_CONTENT,
+    D_KIND,
+    D_KNOWN,
+    D_WIDTH,
+)
+from workbench.world.parameters import View, World
+from workbench.world.segment import OFFER_TYPES
+
+_UNNAMED = View(share=0.3, delay_minutes=60.0)
+_CONTENTS = 4096
+NO_ANCHOR = -1
+
+
+def actions_of(
+    world: World, programmes: ProgrammeSet | None, rules: Rules | None
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the actions as ``A_`` and the chance that each is viewed."""
+    if programmes is None or rules is None:
+        return np.zeros((1, A_WIDTH), dtype=np.int64), np.zeros(1)
+    table = np.zeros((max(len(rules.action_list), 1), A_WIDTH), dtype=np.int64)
+    views = np.zeros(len(table))
+    for a, action in enumerate(rules.action_list):
+        offer = action.offer
+        if offer is None:
+            continue
+        view = world.response.views.get(offer.channel, _UNNAMED)
+        kind = "discount" if offer.cost_cents > 0 else "reminder"
+        kind = "broadcast" if programmes[action.programme].kind == "broadcast" else kind
+        table[a, A_TYPE] = OFFER_TYPES.index(kind)
+        table[a, A_COST], table[a, A_VALIDITY] = offer.cost_cents, int(offer.validity)
+        table[a, A_DELAY] = int(view.delay_minutes * MINUTE_US)
+        known = offer.channel in world.channels
+        table[a, A_CHANNEL] = world.channels.index(offer.channel) if known else -1
+        views[a] = view.share
+    return table, views
+
+
+def check_stores(world: World, programmes: ProgrammeSet, stores: pl.DataFrame) -> None:
+    """Check that programmes read no column of stores that the world does not have.
+
+    Raises:
+        ParameterError: A condition names one.
+    """
+    has = {f"store_{name}" for name in stores.columns if name != "store_id"} | {"store_id"}
+    for programme, conditions in zip(programmes, programmes.conditions, strict=True):
+        for name in sorted({each for found in conditions for each in found.columns}):
+            if name.startswith("store_") and name not in has:
+                rule = f"must be a feature of the stores of the world {world.name}"
+                hint = did_you_mean(name, has)
+                raise ParameterError(
+                    problem("condition", name, rule, where=programme.name, hint=hint)
+                )
+
+
+def deliveries_of(
+    outcome: Outcome, rules: Rules, which: NDArray[np.int64], withheld: frozenset[str]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return what a window delivered as ``D_``, and to whom, person by person in order of time.
+
+    Args:
+        outcome: The window.
+        rules: The rules.
+        which: The persons of the window as the world numbers them, in the order of the core.
+        withheld: Decisions that reach nobody.
+    """
+    out = outcome.out
+    offers = np.array([each.offer is not None for each in rules.action_list], dtype=bool)
+    at = np.flatnonzero((out[:, O_REASON] == OFFERED) & offers[np.maximum(out[:, O_ACTION], 0)])
+    if not len(at):
+        return np.zeros((0, D_WIDTH), dtype=np.int64), np.zeros(0, dtype=np.int64)
+    order = np.lexsort((at, out[at, O_KNOWN], out[at, O_PERSON]))
+    at = at[order]
+    rows = outcome.decisions[at]
+    if withheld:
+        goes_out = np.array(~rows["decision_id"].is_in(list(withheld)))
+        at, rows = at[goes_out], rows.filter(pl.Series(goes_out))
+    table = np.zeros((len(at), D_WIDTH), dtype=np.int64)
+    table[:, D_ACTION], table[:, D_KIND] = out[at, O_ACTION], out[at, O_KIND]
+    table[:, D_KNOWN] = out[at, O_KNOWN]
+    parts = rows["decision_id"].str.split(":")
+    table[:, D_AT] = parts.list.get(2).cast(pl.Int64).to_numpy()
+    anchors = rows["event_id"].str.strip_prefix("e").cast(pl.Int64).fill_null(NO_ANCHOR)
+    table[:, D_ANCHOR] = anchors.to_numpy()
+    words = pl.select(pl.coalesce(rows["variant"], rows["offer_id"])).to_series()
+    codes = {word: keyed_hash("content", word) % _CONTENTS for word in words.unique().to_list()}
+    table[:, D_CONTENT] = words.replace_strict(codes, return_dtype=pl.Int64).to_numpy()
+    return table, which[out[at, O_PERSON]]
+
+
+def decision_ids(  # noqa: PLR0917 - what an id is made of
+    action: pl.Series, kind: pl.Series, at: pl.Series, anchor: pl.Series, person: pl.Series,
+    names: list[str],
+) -> pl.Series:  # fmt: skip
+    """Return the ids of decisions that responses answer; null where there is none.
+
+    Args:
+        action: Position of the action, -1 for none.
+        kind: Kind of occurrence.
+        at: Instant in the id.
+        anchor: Number of the anchor event, -1 for a calendar's.
+        person: Id of the person.
+        names: Name of the programme of each action.
+    """
+    frame = pl.DataFrame({"a": action, "k": kind, "t": at, "e": anchor, "p": person})
+    programme = pl.col("a").replace_strict(
+        dict(enumerate(names)), default=None, return_dtype=pl.String
+    )
+    kinds = pl.col("k").replace_strict(dict(enumerate(KINDS)), default=None, return_dtype=pl.String)
+    rest = pl.when(pl.col("e") == NO_ANCHOR).then("p").otherwise(pl.format("e{}", "e"))
+    return frame.select(pl.format("{}:{}:{}:{}", programme, kinds, "t", rest)).to_series()

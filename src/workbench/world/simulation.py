@@ -1,0 +1,259 @@
+"""A world simulated: its log, its decisions and, apart from them, its truth. Owns no rule."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from workbench import text
+from workbench.arguments import checked
+from workbench.decision.house import ProgrammeSet
+from workbench.decision.programme import Programme
+from workbench.errors import InputError, ParameterError, problem
+from workbench.files import locked
+from workbench.log import Log
+from workbench.replay.part import DECISIONS_SCHEMA
+from workbench.replay.windows import FIRST_SEQ
+from workbench.world.loop import Loop
+from workbench.world.memory import E_TYPE
+from workbench.world.parameters import World
+from workbench.world.people import traits_frame
+from workbench.world.truth import (
+    Ledgers,
+    Truth,
+    customers_frame,
+    missed_frame,
+    outcomes_of,
+    purchases_frame,
+)
+from workbench.world.writing import Writer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BYTES_A_CUSTOMER = 6_000
+"""What the memory of one customer comes to while a world goes on: traits, life, and the core's."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Simulation(text.Result):
+    """A simulated world.
+
+    Attributes:
+        table: A row a programme: offers delivered, redeemed purchases by class, discount.
+        text: What the programmes did, in truth.
+        log: The event log with its reference tables, as a real one.
+        truth: What no log carries.
+        world: The world.
+        programmes: What decided; none: nobody.
+        seed: Seed of all noise.
+        until: The end of the world: replay up to here to decide what the loop decided.
+        folder: Where everything lies: ``log``, ``decisions`` and ``truth``.
+    """
+
+    log: Log
+    truth: Truth
+    world: World
+    programmes: ProgrammeSet | None
+    seed: int
+    until: tuple[int, int]
+    folder: Path
+    _kept: Any = field(default=None, repr=False)
+
+    def decisions(self) -> pl.LazyFrame:
+        """Return the decision log, in the contract of a replay's."""
+        files = sorted((self.folder / "decisions").glob("*.parquet"))
+        if not files:
+            return pl.LazyFrame(schema=DECISIONS_SCHEMA)
+        return pl.scan_parquet(files, schema=DECISIONS_SCHEMA)
+
+
+@checked
+def simulate(
+    world: World,
+    programmes: Sequence[Programme] = (),
+    *,
+    seed: int,
+    out: str | Path | None = None,
+    workers: int | None = None,
+) -> Simulation:
+    """Let customers live in a world, decide on what happens, and let them respond.
+
+    Day by day the decision core sees what happened; what it delivers changes what happens next.
+    All noise is keyed by seed, customer, day and purpose, so that a customer whom nothing reaches
+    lives the identical life under any programmes, and the same seed gives the same bytes whatever
+    the number of workers.
+
+    Args:
+        world: From :func:`workbench.load_world`.
+        programmes: From :func:`workbench.load_programmes`; none: nobody decides.
+        seed: Seed of all noise.
+        out: Folder for ``log``, ``decisions`` and ``truth``; none: a temporary folder that is
+            removed with the result.
+        workers: Parts that live at one time; none: one for each processor.
+
+    Returns:
+        The log, the decisions and the truth, with a sentence.
+
+    Raises:
+        ParameterError: A programme names a feature that no store of the world has, or the world is
+            too large for the memory of this machine.
+        InputError: ``out`` holds something else.
+    """
+    if workers is not None and workers < 1:
+        raise ParameterError(problem("workers", workers, "must be at least 1"))
+    check_memory(world)
+    chosen = ProgrammeSet.of(programmes) if programmes else None
+    loop = Loop(world, chosen, seed)
+    kept, folder = _folder(out)
+    count = workers or os.cpu_count() or 1
+    with locked(folder):
+        writer = Writer(folder / "log", len(loop.parts))
+        ledgers, decided = Ledgers(), folder / "decisions"
+        decided.mkdir(exist_ok=True)
+        for old in decided.glob("day-*.parquet"):
+            old.unlink()
+        for number, day in enumerate(loop.days(count)):
+            frames = []
+            for part, its in zip(loop.parts, day, strict=True):
+                events = its.rows[its.rows[:, E_TYPE] >= 0]
+                frames.append(loop.books.events(events, part.persons, part.setting.people.zone))
+                ledgers.add(its.rows, part.persons)
+            writer.add(frames)
+            _keep_decisions([its.decisions for its in day], decided / f"day-{number:05d}.parquet")
+        tables = {**loop.books.frames, "consent": loop.consent_frame()}
+        log = writer.finish(replace(loop.books, frames=tables))
+        truth = _truth(loop, ledgers, count)
+        truth.write(folder / "truth")
+    table = _table(truth, folder, chosen)
+    return Simulation(
+        table=table,
+        text=_sentence(truth, world, chosen),
+        headline=_headline(truth),
+        log=log,
+        truth=truth,
+        world=world,
+        programmes=chosen,
+        seed=seed,
+        until=(int(loop.places.starts[-1]), FIRST_SEQ),
+        folder=folder,
+        _kept=kept,
+    )
+
+
+def check_memory(world: World) -> None:
+    """Check that a world fits into the memory of this machine.
+
+    Raises:
+        ParameterError: It does not; the error has the figure.
+    """
+    needed = (world.customers + world.arrivals) * BYTES_A_CUSTOMER
+    with contextlib.suppress(ValueError, OSError):
+        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        if needed > there:
+            rule = f"needs about {text.size(needed)} of memory, this machine has {text.size(there)}"
+            raise ParameterError(problem("customers", world.customers, rule, where=world.name))
+
+
+def _folder(out: str | Path | None) -> tuple[Any, Path]:
+    if out is None:
+        kept = tempfile.TemporaryDirectory(prefix="workbench-world-")
+        return kept, Path(kept.name)
+    folder = Path(out)
+    known = {"log", "decisions", "truth", ".lock"}
+    if folder.exists() and not folder.is_dir():
+        raise InputError(problem("out", str(out), "must be a folder and is a file"))
+    others = [] if not folder.exists() else sorted({f.name for f in folder.iterdir()} - known)
+    if others:
+        rule = f"holds {others[0]} and must be empty or hold a simulation; choose another folder"
+        raise InputError(problem("out", str(out), rule))
+    folder.mkdir(parents=True, exist_ok=True)
+    return None, folder
+
+
+def _keep_decisions(frames: Sequence[pl.DataFrame], path: Path) -> None:
+    whole = pl.concat([pl.DataFrame(schema=DECISIONS_SCHEMA), *frames])
+    if whole.height:
+        ordered = whole.sort("known_at", "decision_id", "kind")
+        ordered.write_parquet(path, compression="zstd", compression_level=1)
+
+
+def _truth(loop: Loop, ledgers: Ledgers, workers: int) -> Truth:
+    """Put the truth together; the twins live once more, without programmes."""
+    rows, count = ledgers.all(), len(loop.population.ids)
+    mine = outcomes_of(rows, count)
+    twin = mine if loop.programmes is None else outcomes_alone(loop, workers)
+    return Truth(
+        traits=traits_frame(loop.population.people, loop.population.ids, loop.world),
+        purchases=purchases_frame(rows, loop.books),
+        missed=missed_frame(rows, loop.books),
+        customers=customers_frame(loop.population.ids, mine, twin),
+        dirt=pl.DataFrame(schema={"kind": pl.String, "event_id": pl.String, "detail": pl.String}),
+    )
+
+
+def outcomes_alone(loop: Loop, workers: int) -> Any:
+    """Return the outcomes of the twins: the same world without programmes."""
+    return outcomes_under(Loop(loop.world, None, loop.seed, only=loop.only), workers)
+
+
+def outcomes_under(loop: Loop, workers: int) -> Any:
+    """Let a world go on to its end and return the outcomes of its customers."""
+    ledgers = Ledgers()
+    for day in loop.days(workers):
+        for part, its in zip(loop.parts, day, strict=True):
+            ledgers.add(its.rows, part.persons)
+    return outcomes_of(ledgers.all(), len(loop.population.ids))
+
+
+def _table(truth: Truth, folder: Path, programmes: ProgrammeSet | None) -> pd.DataFrame:
+    """Return a row a programme: what was delivered, and what came of it in truth."""
+    files = sorted((folder / "decisions").glob("*.parquet"))
+    names = pl.DataFrame(
+        {"programme": [each.name for each in programmes or ()]}, schema={"programme": pl.String}
+    )
+    delivered = pl.DataFrame(schema={"programme": pl.String, "delivered": pl.UInt32})
+    if files:
+        rows = pl.scan_parquet(files, schema=DECISIONS_SCHEMA).filter("delivered")
+        delivered = rows.group_by("programme").agg(pl.len().alias("delivered")).collect()
+    classes = ("incremental", "cannibalised", "pulled_forward")
+    redeemed = (
+        truth.purchases.filter("redeemed")
+        .group_by("programme")
+        .agg(
+            *((pl.col("class") == name).sum().alias(name) for name in classes),
+            pl.col("discount_cents").sum(),
+        )
+    )
+    whole = names.join(delivered, on="programme", how="left", maintain_order="left")
+    whole = whole.join(redeemed, on="programme", how="left", maintain_order="left")
+    return whole.with_columns(pl.exclude("programme").fill_null(0)).to_pandas()
+
+
+def _headline(truth: Truth) -> str:
+    effect = int(truth.customers["effect_purchases"].sum())
+    return f"In truth the programmes made {text.count(effect)} purchases more"
+
+
+def _sentence(truth: Truth, world: World, programmes: ProgrammeSet | None) -> str:
+    made = truth.purchases.height
+    lived = f"{text.count(world.customers + world.arrivals)} customers made {text.count(made)} purchases in {text.count(world.days)} days"
+    if programmes is None:
+        return f"{lived}; no programme decided."
+    redeemed = truth.purchases.filter("redeemed")
+    anyway = redeemed.filter(pl.col("class") == "cannibalised").height
+    effect = truth.customers.sum()
+    purchases, margin = effect["effect_purchases"][0], effect["effect_margin_cents"][0]
+    return (
+        f"{lived}. Compared with their twins, whom no programme reached, that is "
+        f"{text.count(purchases)} purchases and {text.money(margin)} of margin more. "
+        f"Of {text.count(redeemed.height)} redeemed purchases {text.count(anyway)} would have "
+        "happened anyway."
+    )

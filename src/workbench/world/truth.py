@@ -1,0 +1,175 @@
+"""The truth of a simulated world: traits, outcomes, effects and the class of each redeemed purchase.
+
+Owns the tables that no log carries. Reads no log and estimates nothing: the effect on a customer
+is the difference to the twin, who lives in the same world without the programmes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from workbench.log.schema import INSTANT
+from workbench.world.books import Books
+from workbench.world.memory import (
+    ANYWAY,
+    DIP,
+    E_ACTION,
+    E_AMOUNT,
+    E_ANCHOR,
+    E_AT,
+    E_CAUSE,
+    E_DISCOUNT,
+    E_HASH,
+    E_KIND,
+    E_MARGIN,
+    E_PERSON,
+    E_TS,
+    E_TYPE,
+    HALO_VISIT,
+    INCREMENTAL,
+    PULLED_FORWARD,
+    PURCHASE,
+    SKIPPED,
+    TIRED,
+    WAITED,
+)
+from workbench.world.offers import decision_ids
+
+CAUSES = {
+    ANYWAY: "anyway", INCREMENTAL: "incremental", PULLED_FORWARD: "pulled_forward",
+    HALO_VISIT: "halo",
+}  # fmt: skip
+"""Why a purchase happened; without any offer all are ``anyway``."""
+
+CLASSES = {
+    ANYWAY: "cannibalised", INCREMENTAL: "incremental", PULLED_FORWARD: "pulled_forward",
+    HALO_VISIT: "incremental",
+}  # fmt: skip
+"""What a redeemed purchase is: an offer used at a visit of the halo belongs to a new visit."""
+
+LOSSES = {DIP: "made_before", TIRED: "fatigue", WAITED: "waiting"}
+"""Why a purchase that would have happened did not."""
+
+OUTCOMES = ("purchases", "sales_cents", "margin_cents", "discount_cents")
+
+
+@dataclass
+class Ledgers:
+    """Purchases made and missed, part by part and day by day, while a world goes on."""
+
+    rows: list[NDArray[np.int64]] = field(default_factory=list)
+
+    def add(self, rows: NDArray[np.int64], persons: NDArray[np.int64]) -> None:
+        """Take what happened to a part on one day."""
+        kept = rows[(rows[:, E_TYPE] == PURCHASE) | (rows[:, E_TYPE] == SKIPPED)]
+        kept[:, E_PERSON] = persons[kept[:, E_PERSON]]
+        self.rows.append(kept)
+
+    def all(self) -> NDArray[np.int64]:
+        """Return everything, in the order of time."""
+        rows = np.vstack(self.rows)
+        return rows[np.lexsort((rows[:, E_HASH], rows[:, E_TS]))]
+
+
+def purchases_frame(rows: NDArray[np.int64], books: Books) -> pl.DataFrame:
+    """Return the purchases that were made, with why, and of redeemed ones the class."""
+    made = rows[rows[:, E_TYPE] == PURCHASE]
+    redeemed, person = made[:, E_ACTION] >= 0, books.books["person"].gather(made[:, E_PERSON])
+    cause = pl.Series(made[:, E_CAUSE])
+    ids = decision_ids(
+        pl.Series(made[:, E_ACTION]), pl.Series(made[:, E_KIND]), pl.Series(made[:, E_AT]),
+        pl.Series(made[:, E_ANCHOR]), person, books.programme_of,
+    )  # fmt: skip
+    offer = np.where(redeemed, books.offer_of[made[:, E_ACTION]], -1)
+    programme = dict(enumerate(books.programme_of))
+    return pl.DataFrame(
+        {
+            "event_id": pl.Series(made[:, E_HASH]),
+            "person_id": person,
+            "ts": pl.Series(made[:, E_TS]).cast(INSTANT),
+            "cause": cause.replace_strict(CAUSES, return_dtype=pl.String),
+            "class": cause.replace_strict(CLASSES, return_dtype=pl.String),
+            "programme": pl.Series(made[:, E_ACTION]).replace_strict(
+                programme, default=None, return_dtype=pl.String
+            ),
+            "offer_id": pl.Series(offer).replace_strict(
+                dict(enumerate(books.books["offer"].to_list())),
+                default=None,
+                return_dtype=pl.String,
+            ),
+            "decision_id": ids,
+            "amount_cents": made[:, E_AMOUNT],
+            "discount_cents": made[:, E_DISCOUNT],
+            "margin_cents": made[:, E_MARGIN],
+            "redeemed": redeemed,
+        }
+    ).with_columns(
+        pl.format("e{}", "event_id").alias("event_id"),
+        *(pl.when("redeemed").then(name).alias(name) for name in ("class", "decision_id")),
+    )
+
+
+def missed_frame(rows: NDArray[np.int64], books: Books) -> pl.DataFrame:
+    """Return the purchases that would have happened and did not, with why."""
+    missed = rows[rows[:, E_TYPE] == SKIPPED]
+    return pl.DataFrame(
+        {
+            "event_id": pl.Series(missed[:, E_HASH]),
+            "person_id": books.books["person"].gather(missed[:, E_PERSON]),
+            "ts": pl.Series(missed[:, E_TS]).cast(INSTANT),
+            "cause": pl.Series(missed[:, E_CAUSE]).replace_strict(LOSSES, return_dtype=pl.String),
+            "amount_cents": missed[:, E_AMOUNT],
+        }
+    ).with_columns(pl.format("e{}", "event_id").alias("event_id"))
+
+
+def outcomes_of(rows: NDArray[np.int64], persons: int) -> NDArray[np.int64]:
+    """Return for each person purchases, sales, margin and discount."""
+    made = rows[rows[:, E_TYPE] == PURCHASE]
+    found = np.zeros((persons, len(OUTCOMES)), dtype=np.int64)
+    for k, column in enumerate((None, E_AMOUNT, E_MARGIN, E_DISCOUNT)):
+        value = np.ones(len(made), dtype=np.int64) if column is None else made[:, column]
+        np.add.at(found[:, k], made[:, E_PERSON], value)
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """What is known of a simulated world and stands in no log.
+
+    Attributes:
+        traits: A row a customer: the latent traits.
+        purchases: A row a purchase: ``cause``; of a redeemed one ``class``, programme and decision.
+        missed: A row a purchase that would have happened and did not: ``cause``.
+        customers: A row a customer: outcomes with the programmes (``purchases``, ``sales_cents``,
+            ``margin_cents``, ``discount_cents``), those of the twin without any (``twin_…``), and
+            the difference (``effect_…``).
+        dirt: What is wrong with the written log: ``kind``, ``event_id`` and a detail.
+    """
+
+    traits: pl.DataFrame
+    purchases: pl.DataFrame
+    missed: pl.DataFrame
+    customers: pl.DataFrame
+    dirt: pl.DataFrame
+
+    def write(self, folder: Path) -> None:
+        """Write the tables into a folder, apart from any log."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("traits", "purchases", "missed", "customers", "dirt"):
+            getattr(self, name).write_parquet(folder / f"{name}.parquet")
+
+
+def customers_frame(
+    ids: pl.Series, mine: NDArray[np.int64], twin: NDArray[np.int64]
+) -> pl.DataFrame:
+    """Return outcomes, those of the twin, and the effect."""
+    columns: dict[str, object] = {"person_id": ids}
+    for prefix, table in (("", mine), ("twin_", twin), ("effect_", mine - twin)):
+        columns |= {f"{prefix}{name}": table[:, k] for k, name in enumerate(OUTCOMES)}
+    return pl.DataFrame(columns)

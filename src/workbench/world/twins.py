@@ -1,0 +1,105 @@
+"""Twins: the same customers under two sets of programmes, and the paired difference. Owns no rule."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import polars as pl
+
+from workbench import text
+from workbench.arguments import checked
+from workbench.decision.house import ProgrammeSet
+from workbench.decision.programme import Programme
+from workbench.world.loop import Loop
+from workbench.world.parameters import World
+from workbench.world.simulation import check_memory, outcomes_under
+from workbench.world.truth import OUTCOMES, customers_frame
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Twins(text.Result):
+    """The paired difference between two sets of programmes.
+
+    Attributes:
+        table: A row an outcome (purchases, sales, margin, discount): its sum under both, the
+            difference, and the standard error of the difference, which is that of drawing other
+            customers, because noise that both share is gone.
+        text: The finding.
+        customers: A row a customer: outcomes under the first, under the second (``twin_…``) and
+            the difference (``effect_…``: first less second).
+    """
+
+    customers: pl.DataFrame
+
+
+@checked
+def twin(
+    world: World,
+    programmes_a: Sequence[Programme],
+    programmes_b: Sequence[Programme] = (),
+    *,
+    seed: int,
+    workers: int | None = None,
+) -> Twins:
+    """Let the same customers live under two sets of programmes and compare each with its twin.
+
+    Args:
+        world: From :func:`workbench.load_world`.
+        programmes_a: The first programmes.
+        programmes_b: The second ones; none: nobody decides.
+        seed: Seed of the noise, which both share.
+        workers: Parts that live at one time; none: one for each processor.
+
+    Returns:
+        The difference in purchases, sales, margin and discount with its standard error.
+
+    Raises:
+        ParameterError: A programme names a feature that no store of the world has, or the world is
+            too large for the memory of this machine.
+    """
+    check_memory(world)
+    count = workers or os.cpu_count() or 1
+    first, second = (
+        Loop(world, ProgrammeSet.of(each) if each else None, seed)
+        for each in (programmes_a, programmes_b)
+    )
+    customers = customers_frame(
+        first.population.ids, outcomes_under(first, count), outcomes_under(second, count)
+    )
+    rows = []
+    for name in OUTCOMES:
+        effect = customers[f"effect_{name}"].to_numpy()
+        rows.append(
+            {
+                "outcome": name,
+                "a": int(customers[name].sum()),
+                "b": int(customers[f"twin_{name}"].sum()),
+                "difference": int(effect.sum()),
+                "standard_error": _error(effect),
+            }
+        )
+    table = pd.DataFrame(rows)
+    purchases, margin = table["difference"][0], table["difference"][2]
+    error = text.number(table["standard_error"][0], 1)
+    return Twins(
+        table=table,
+        text=(
+            f"Of the same {text.count(customers.height)} customers, those under the first programmes "
+            f"made {text.count(purchases)} purchases more (standard error {error}) and "
+            f"{text.money(margin)} of margin more than their twins under the second."
+        ),
+        headline=f"{text.count(purchases)} purchases more than the twins",
+        customers=customers,
+    )
+
+
+def _error(effect: np.ndarray) -> float | None:
+    """Return the standard error of a sum of differences over customers; none of fewer than two."""
+    if len(effect) < 2:  # noqa: PLR2004 - no spread of one
+        return None
+    return float(np.std(effect, ddof=1) * math.sqrt(len(effect)))
