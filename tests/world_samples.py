@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import polars as pl
+
 from workbench.decision.house import House, ProgrammeSet
 from workbench.decision.programme import Programme
+from workbench.replay.part import DECISIONS_SCHEMA
+from workbench.world.loop import Loop
+from workbench.world.memory import E_HASH, E_PERSON, E_TS, E_TYPE, PURCHASE, SKIPPED
 from workbench.world.parameters import World, load_world
 
 ROOT = Path(__file__).parents[1]
@@ -44,3 +51,55 @@ def programme(name: str = "coffee", **keys: Any) -> Programme:
 def one(**keys: Any) -> ProgrammeSet:
     """Return one programme in a house without rules."""
     return ProgrammeSet.of([programme(**keys)], House())
+
+
+@dataclass(frozen=True, eq=False)
+class Lived:
+    """A world that went on to its end.
+
+    Attributes:
+        rows: What happened, x ``E_``, by customer's number in the order of ids, then by event.
+        decisions: The decision log, in the order of its ids.
+        loop: The world behind its last day.
+    """
+
+    rows: np.ndarray
+    decisions: pl.DataFrame
+    loop: Loop
+
+    @property
+    def purchases(self) -> np.ndarray:
+        """The purchases."""
+        return self.rows[self.rows[:, E_TYPE] == PURCHASE]
+
+    @property
+    def missed(self) -> np.ndarray:
+        """Purchases that would have happened and did not."""
+        return self.rows[self.rows[:, E_TYPE] == SKIPPED]
+
+    def of(self, person: int) -> list[tuple[int, ...]]:
+        """Return what happened to one customer."""
+        return [tuple(row) for row in self.rows[self.rows[:, E_PERSON] == person].tolist()]
+
+    def untouched(self) -> list[int]:
+        """Return the customers to whom nothing was delivered."""
+        reached = set(self.decisions.filter("delivered")["person"].to_list())
+        ids = self.loop.population.ids.to_list()
+        return [k for k, name in enumerate(ids) if name not in reached]
+
+
+def lived(
+    world: World, programmes: ProgrammeSet | None, seed: int = 1, *, workers: int = 1, **more: Any
+) -> Lived:
+    """Let a world go on to its end."""
+    loop = Loop(world, programmes, seed, **more)
+    rows, decisions = [], [pl.DataFrame(schema=DECISIONS_SCHEMA)]
+    for day in loop.days(workers):
+        for part, its in zip(loop.parts, day, strict=True):
+            mine = its.rows.copy()
+            mine[:, E_PERSON] = part.persons[mine[:, E_PERSON]]
+            rows.append(mine)
+            decisions.append(its.decisions)
+    whole = np.vstack(rows)
+    order = np.lexsort((whole[:, E_HASH], whole[:, E_TS], whole[:, E_PERSON]))
+    return Lived(whole[order], pl.concat(decisions).sort("decision_id", "kind"), loop)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tempfile
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -65,7 +67,7 @@ class Simulation(text.Result):
     seed: int
     until: tuple[int, int]
     folder: Path
-    _kept: Any = field(default=None, repr=False)
+    _kept: object = field(default=None, repr=False)
 
     def decisions(self) -> pl.LazyFrame:
         """Return the decision log, in the contract of a replay's."""
@@ -162,10 +164,18 @@ def check_memory(world: World) -> None:
             raise ParameterError(problem("customers", world.customers, rule, where=world.name))
 
 
-def _folder(out: str | Path | None) -> tuple[Any, Path]:
+class _Temporary:
+    """A folder that is removed with the object that holds it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+
+
+def _folder(out: str | Path | None) -> tuple[_Temporary | None, Path]:
     if out is None:
-        kept = tempfile.TemporaryDirectory(prefix="workbench-world-")
-        return kept, Path(kept.name)
+        kept = _Temporary(Path(tempfile.mkdtemp(prefix="workbench-world-")))
+        return kept, kept.folder
     folder = Path(out)
     known = {"log", "decisions", "truth", ".lock"}
     if folder.exists() and not folder.is_dir():

@@ -1,0 +1,248 @@
+"""The laws of the simulated world over small worlds, and for each a planted fault that it catches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workbench.decision.house import House, ProgrammeSet
+from workbench.world import day as days
+from workbench.world import living
+from workbench.world import loop as loops
+from workbench.world.memory import (
+    ANYWAY,
+    DIP,
+    E_ACTION,
+    E_CAUSE,
+    E_HASH,
+    HALO_VISIT,
+    INCREMENTAL,
+    PULLED_FORWARD,
+    V_CAUSE,
+)
+from world_samples import Lived, lived, one, programme, tiny
+
+few = settings(max_examples=4, deadline=None)
+SEEDS = st.integers(0, 3)
+
+
+@cache
+def with_coffee(seed: int) -> Lived:
+    return lived(tiny(), one(), seed)
+
+
+@cache
+def alone(seed: int) -> Lived:
+    return lived(tiny(), None, seed)
+
+
+@contextmanager
+def plain(**faults: Callable[..., Any]) -> Iterator[None]:
+    """Live in plain Python, with functions of the life replaced."""
+
+    def run(*given: Any) -> Any:
+        with np.errstate(over="ignore"):
+            return living.run(*given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(days, "run_compiled", run)
+        for name, fault in faults.items():
+            patch.setattr(living, name, fault)
+        yield
+
+
+def same_life(one_life: Lived, other: Lived) -> bool:
+    return np.array_equal(one_life.rows, other.rows) and one_life.decisions.equals(other.decisions)
+
+
+# Compiled equals plain -------------------------------------------------------------------------
+
+
+def test_compiled_equals_plain():
+    world = tiny(customers=25, days=8)
+    with plain():
+        slow = lived(world, one())
+    assert same_life(slow, lived(world, one()))
+
+
+# Deterministic, whatever the batches and workers -----------------------------------------------
+
+
+@few
+@given(seed=SEEDS, size=st.sampled_from([17, 40, 1000]), workers=st.integers(1, 3))
+def test_parts_and_workers_change_nothing(seed: int, size: int, workers: int):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loops, "CUSTOMERS_A_PART", size)
+        assert same_life(lived(tiny(), one(), seed, workers=workers), with_coffee(seed))
+
+
+def test_noise_by_place_in_the_part_is_caught():
+    def by_place(self: Any, rows: Any, actions: Any, views: Any) -> Any:
+        part = made(self, rows, actions, views)
+        people = part.setting.people
+        keys = loops_keys(len(rows))
+        part.setting = part.setting._replace(people=people._replace(key=keys))
+        return part
+
+    def loops_keys(count: int) -> Any:
+        return np.arange(1, count + 1, dtype=np.uint64) * np.uint64(2**40 + 1)
+
+    made = loops.Loop._part
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loops.Loop, "_part", by_place)
+        whole = lived(tiny(), one())
+        patch.setattr(loops, "CUSTOMERS_A_PART", 40)
+        assert not same_life(whole, lived(tiny(), one()))
+
+
+def test_another_seed_is_another_world():
+    assert not np.array_equal(alone(1).rows, alone(2).rows)
+
+
+# Twins -----------------------------------------------------------------------------------------
+
+
+@few
+@given(seed=SEEDS)
+def test_an_untouched_customer_lives_the_identical_life(seed: int):
+    treated, control = with_coffee(seed), alone(seed)
+    untouched = treated.untouched()
+    assert 0 < len(untouched) < len(treated.loop.population.ids)
+    assert all(treated.of(person) == control.of(person) for person in untouched)
+
+
+def test_a_message_to_the_wrong_customer_is_caught():
+    def neighbour(*given: Any) -> Any:
+        deliveries, to = days_deliveries(*given)
+        return deliveries, np.maximum(to - 1, 0)
+
+    days_deliveries = days.deliveries_of
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(days, "deliveries_of", neighbour)
+        treated = lived(tiny(), one(), 1)
+    assert any(treated.of(person) != alone(1).of(person) for person in treated.untouched())
+
+
+@few
+@given(seed=SEEDS)
+def test_a_programme_that_never_fires_has_no_effect_at_all(seed: int):
+    never = one(trigger={"event": "purchase", "when": "amount_cents < 0"})
+    assert np.array_equal(lived(tiny(), never, seed).rows, alone(seed).rows)
+
+
+def test_noise_that_depends_on_the_programmes_is_caught():
+    def other_seed(self: Any) -> None:
+        self.seed += self.programmes is not None
+        begun(self)
+
+    begun = loops.Loop.__post_init__
+    never = one(trigger={"event": "purchase", "when": "amount_cents < 0"})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loops.Loop, "__post_init__", other_seed)
+        assert not np.array_equal(lived(tiny(), never, 1).rows, alone(1).rows)
+
+
+# Classes and the account of purchases ----------------------------------------------------------
+
+
+def wrong_classes(treated: Lived, control: Lived) -> list[int]:
+    """Redeemed purchases whose class the twin contradicts."""
+    twins = set(control.purchases[:, E_HASH].tolist())
+    redeemed = treated.purchases[treated.purchases[:, E_ACTION] >= 0]
+    return [
+        row[E_HASH]
+        for row in redeemed.tolist()
+        if (row[E_HASH] in twins) != (row[E_CAUSE] == ANYWAY)
+    ]
+
+
+def unbalanced(treated: Lived, control: Lived) -> dict[str, int]:
+    """What is left when causes are set against the difference to the twins."""
+    made = np.bincount(treated.purchases[:, E_CAUSE], minlength=4)
+    missed = np.bincount(treated.missed[:, E_CAUSE], minlength=4)
+    difference = len(treated.purchases) - len(control.purchases)
+    lost = int(missed.sum() - missed[DIP])
+    account = int(made[INCREMENTAL] + made[HALO_VISIT]) - lost
+    return {
+        "difference": difference - account,
+        "pulled forward": int(made[PULLED_FORWARD] - missed[DIP]),
+    }
+
+
+@few
+@given(seed=SEEDS)
+def test_each_redeemed_purchase_has_the_one_class_that_its_twin_gives(seed: int):
+    assert wrong_classes(with_coffee(seed), alone(seed)) == []
+    causes = with_coffee(seed).purchases[:, E_CAUSE]
+    assert set(np.unique(causes)) == {ANYWAY, INCREMENTAL, PULLED_FORWARD, HALO_VISIT}
+
+
+@few
+@given(seed=SEEDS)
+def test_the_difference_to_the_twins_is_incremental_and_halo_less_lost(seed: int):
+    assert unbalanced(with_coffee(seed), alone(seed)) == {"difference": 0, "pulled forward": 0}
+
+
+@few
+@given(seed=SEEDS)
+def test_what_is_missed_is_what_the_twin_bought(seed: int):
+    missed = set(with_coffee(seed).missed[:, E_HASH].tolist())
+    bought = set(with_coffee(seed).purchases[:, E_HASH].tolist())
+    assert missed
+    assert missed <= set(alone(seed).purchases[:, E_HASH].tolist()) - bought
+
+
+def test_a_dip_on_a_day_without_a_visit_is_caught():
+    world = tiny(customers=40, days=14)
+    with plain(next_visit=lambda _s, _i, day, *_rest: (day + 1) * 8 + 7):
+        treated = lived(world, one())
+    assert unbalanced(treated, lived(world, None))["pulled forward"] > 0
+
+
+def test_an_incremental_visit_called_anyway_is_caught():
+    def renamed(*given: Any) -> int:
+        given[5][V_CAUSE] = ANYWAY
+        return bought(*given)
+
+    bought = living.buy
+    world = tiny(customers=40, days=14)
+    with plain(buy=renamed):
+        treated = lived(world, one())
+    assert wrong_classes(treated, lived(world, None)) != []
+
+
+# Shared budgets --------------------------------------------------------------------------------
+
+
+def spent(life: Lived) -> int:
+    return int(life.decisions["cost_cents"].sum())
+
+
+def test_a_shared_budget_binds_over_all_parts_and_is_never_exceeded():
+    budget = 3_000
+    tight = one(budget={"amount_cents": budget, "per": "total"})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loops, "CUSTOMERS_A_PART", 40)
+        life = lived(tiny(), tight)
+    assert spent(life) == budget
+    assert spent(with_coffee(1)) > budget
+    assert "budget_closed" in life.decisions["reason"].to_list()
+    assert same_life(life, lived(tiny(), tight))
+
+
+def test_two_programmes_share_the_noise_of_one():
+    both = ProgrammeSet.of([programme("a"), programme("b")], House())
+    never = programme("b", trigger={"event": "purchase", "when": "amount_cents < 0"})
+    silent = ProgrammeSet.of([programme("a"), never], House())
+    assert np.array_equal(
+        lived(tiny(), silent, 1).rows[:, :E_ACTION],
+        lived(tiny(), one(name="a"), 1).rows[:, :E_ACTION],
+    )
+    assert len(lived(tiny(), both, 1).decisions) > len(lived(tiny(), silent, 1).decisions)
