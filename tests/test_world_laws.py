@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.decision.house import House, ProgrammeSet
-from workbench.world import day as days
 from workbench.world import living
 from workbench.world import loop as loops
+from workbench.world import stretch as days
 from workbench.world.memory import (
     ANYWAY,
     DIP,
@@ -81,6 +81,14 @@ def test_parts_and_workers_change_nothing(seed: int, size: int, workers: int):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loops, "CUSTOMERS_A_PART", size)
         assert same_life(lived(tiny(), one(), seed, workers=workers), with_coffee(seed))
+
+
+@few
+@given(length=st.sampled_from([1, 3, 50]))
+def test_the_days_that_are_lived_at_once_change_nothing(length: int):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loops, "DAYS_AT_ONCE", length)
+        assert same_life(lived(tiny(), one(), 1), with_coffee(1))
 
 
 def test_noise_by_place_in_the_part_is_caught():

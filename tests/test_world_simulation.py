@@ -16,7 +16,8 @@ from workbench.log import open_log
 from workbench.profile import profile
 from workbench.replay import replay
 from workbench.world import Simulation, simulate, twin
-from workbench.world import day as days
+from workbench.world import loop as loops
+from workbench.world import stretch as days
 from world_samples import ROOT, one, tiny
 
 NAMES = (
@@ -49,6 +50,7 @@ def test_a_replay_of_the_log_decides_what_the_loop_decided(simulated: Simulation
 def test_a_timer_that_the_loop_forgets_is_caught_by_the_replay():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(days, "due", lambda state, _until: np.zeros(len(state.codes), dtype=bool))
+        patch.setattr(loops, "DAYS_AT_ONCE", 1)
         forgetful = simulate(tiny(), shipped(), seed=3)
     replayed = replay(forgetful.log, shipped(), until=forgetful.until)
     loop = forgetful.decisions().collect()

@@ -94,8 +94,8 @@ def lived(
     """Let a world go on to its end."""
     loop = Loop(world, programmes, seed, **more)
     rows, decisions = [], [pl.DataFrame(schema=DECISIONS_SCHEMA)]
-    for day in loop.days(workers):
-        for part, its in zip(loop.parts, day, strict=True):
+    for days in loop.stretches(workers):
+        for part, its in zip(loop.parts, days, strict=True):
             mine = its.rows.copy()
             mine[:, E_PERSON] = part.persons[mine[:, E_PERSON]]
             rows.append(mine)

@@ -73,13 +73,15 @@ def comes_anyway(setting: Setting, i: int, day: int, part: int) -> bool:
     people, places = setting.people, setting.places
     if not is_there(setting, i, day) or day >= len(places.visits):
         return False
+    rate = people.visits[i] * people.parts[i, part] * places.visits[day]
+    u = uniform(people.key[i], day, VISIT, part)
+    if u >= rate * places.best_weather[0]:  # 1 - exp(-x) <= x: most days end here
+        return False
     store = store_of(setting, i, day, part)
     first, end = places.parts[part], places.parts[part + 1]
     if places.open_until[store, end] <= places.open_until[store, first]:
         return False
-    rate = people.visits[i] * people.parts[i, part] * places.visits[day]
-    rate *= places.weather[store, day, part]
-    return uniform(people.key[i], day, VISIT, part) < 1.0 - math.exp(-rate)
+    return u < 1.0 - math.exp(-rate * places.weather[store, day, part])
 
 
 @in_core

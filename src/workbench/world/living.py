@@ -1,4 +1,4 @@
-"""One day of a customer, given what was delivered: the events, and what is carried to the next day.
+"""The days of a customer, given what was delivered: events, and what is carried to the next day.
 
 Owns the order of a day. The life that would happen anyway is in ``life``, what an offer does in
 ``responses``. What happens at an instant depends on nothing that is delivered later, so that a day
@@ -53,7 +53,7 @@ from workbench.world.memory import (
     APP_OPEN,
     BASKET_ADD,
     CHECK_IN,
-    D_WIDTH,
+    D_KNOWN,
     DELIVERIES_A_DAY,
     DIP,
     DIP_SLOTS,
@@ -75,7 +75,6 @@ from workbench.world.memory import (
     E_STORE,
     E_TS,
     E_TYPE,
-    E_WIDTH,
     F_ACTION,
     F_ANCHOR,
     F_AT,
@@ -93,7 +92,6 @@ from workbench.world.memory import (
     NAMED,
     NEVER_US,
     OPEN_SLOTS,
-    OPTED,
     OPTED_OUT,
     PARTS_A_DAY,
     PULLED_FORWARD,
@@ -519,7 +517,7 @@ def live_one(  # noqa: C901, PLR0912, PLR0917 - compiled: flat values
         if does & OPTS_OUT and start <= seen < end - 60_000_000:
             channel = setting.actions[deliveries[d, 0], A_CHANNEL]
             if channel >= 0:
-                marks[OPTED] |= 1 << channel
+                memory.opted[row, channel] = min(memory.opted[row, channel], day + 1)
                 n = row_of(setting, out, n, i, day, OPTED_OUT, seen + 30_000_000, ids + 2)
                 out[n - 1, E_CHANNEL] = 2 + deliveries[d, 0]
         count += 1
@@ -543,7 +541,7 @@ def runner(digest: int) -> Callable[..., tuple[int, int]]:
 
     def run(  # noqa: PLR0917 - compiled: flat values
         setting: Setting,
-        day: int,
+        days: tuple[int, int],
         which: NDArray,  # type: ignore[type-arg]  # compiled
         deliveries: NDArray,  # type: ignore[type-arg]  # compiled
         starts: NDArray,  # type: ignore[type-arg]  # compiled
@@ -553,15 +551,15 @@ def runner(digest: int) -> Callable[..., tuple[int, int]]:
         scratch: Scratch,
         begin: int,
     ) -> tuple[int, int]:
-        """Let customers live a day.
+        """Let customers live some days.
 
         Args:
             setting: The world.
-            day: The day.
+            days: The first day, and the one behind the last.
             which: Rows of the customers.
             deliveries: ``D_``.
             starts: Where those of each of ``which`` begin; one entry more at the end.
-            memory: Of ``which``, of the evening before; made that of this evening.
+            memory: Of ``which``, of the evening before; made that of the last evening.
             out: Rows x ``E_``.
             prints: A fingerprint of the events of each; filled in.
             scratch: Room.
@@ -574,22 +572,19 @@ def runner(digest: int) -> Callable[..., tuple[int, int]]:
         if digest < 0:
             return 0, 0
         for row in range(begin, len(which)):
-            if n + ROOM > len(out):
+            if n + ROOM * (days[1] - days[0]) > len(out):
                 return n, row
             before = n
-            n = live_one(
-                setting,
-                out,
-                n,
-                which[row],
-                day,
-                deliveries,
-                starts[row],
-                starts[row + 1],
-                memory,
-                row,
-                scratch,
-            )
+            first, last = starts[row], starts[row + 1]
+            for day in range(days[0], days[1]):
+                end = first
+                midnight = setting.places.starts[day + 1]
+                while end < last and deliveries[end, D_KNOWN] < midnight:
+                    end += 1
+                n = live_one(
+                    setting, out, n, which[row], day, deliveries, first, end, memory, row, scratch
+                )
+                first = end
             found = np.uint64(0)
             for k in range(before, n):
                 value = np.uint64(out[k, E_HASH])
@@ -614,9 +609,9 @@ def sources_digest() -> int:
 _compiled: Any = numba.njit(cache=True, nogil=True, _nrt=False)  # type: ignore[call-overload]  # without reference counts, as the core
 
 run = runner(0)
-"""The day in plain Python."""
+"""The days in plain Python."""
 
 run_compiled = _compiled(runner(sources_digest()))
 """The same compiled; the machine code is kept between processes."""
 
-__all__ = ["D_WIDTH", "E_WIDTH", "ROOM", "Scratch", "run", "run_compiled"]
+__all__ = ["ROOM", "Scratch", "run", "run_compiled"]

@@ -1,7 +1,7 @@
-"""The closed loop: day by day the core decides on what happened, and customers respond.
+"""The closed loop: the core decides on what happened, and customers respond, day by day.
 
-Owns the order of work: days in lock-step, shared budgets settled at a barrier each day. Owns no
-rule of a decision and none of a response.
+Owns the order of work: parts in lock-step, shared budgets settled at a barrier. Owns no rule of a
+decision and none of a response.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from workbench.records import NO, YES
 from workbench.replay.job import Job, job_of
 from workbench.replay.part import PartState, start_part
 from workbench.world.books import Books
-from workbench.world.day import Day, Part, commit, live_day
 from workbench.world.life import (
     DAY_US,
     S_ACT_US,
@@ -47,7 +46,7 @@ from workbench.world.life import (
     S_WIDTH,
     Setting,
 )
-from workbench.world.memory import NEVER_US, OPTED, TYPES, Memory
+from workbench.world.memory import NEVER_DAY, NEVER_US, TYPES, Memory
 from workbench.world.offers import actions_of, check_stores
 from workbench.world.parameters import World
 from workbench.world.people import Population, population
@@ -59,8 +58,21 @@ from workbench.world.places import (
     stores_frame,
     weather_frame,
 )
+from workbench.world.stretch import Part, Stretch, commit, live_stretch
 
-CUSTOMERS_A_PART = 50_000
+CUSTOMERS_A_PART = 120_000
+DAYS_AT_ONCE = 7
+"""Days that are lived before the core looks at them; the length changes no decision."""
+
+_CONSENT = pl.Schema(
+    {
+        "customer_id": pl.String(),
+        "channel": pl.String(),
+        "granted": pl.Boolean(),
+        "valid_from": INSTANT,
+        "valid_to": INSTANT,
+    }
+)
 _OFFERS = {
     "offer_id": pl.String(),
     "type": pl.String(),
@@ -94,7 +106,6 @@ class Loop:
     job: Job | None = field(init=False, default=None)
     parts: list[Part] = field(init=False)
     ledger: Ledger = field(init=False, default_factory=Ledger.empty)
-    opted_us: NDArray[np.int64] = field(init=False)
 
     def __post_init__(self) -> None:
         """Draw the customers, the weather and the reference tables."""
@@ -102,14 +113,12 @@ class Loop:
         sky = sky_of(world, self.seed, world.days)
         self.places = places_of(world, sky, world.days)
         self.population = population(world, self.seed)
-        channels = len(world.channels)
-        self.opted_us = np.full((len(self.population.ids), max(channels, 1)), NEVER_US)
         frames = {
             "stores": stores_frame(world),
             "weather": weather_frame(world, sky, world.days),
             "calendar": calendar_frame(world, world.days),
             "customers": self._customers(),
-            "consent": self.consent_frame(),
+            "consent": consent_frame(world, self.population, None),
         }
         if self.programmes is not None:
             check_stores(world, self.programmes, frames["stores"])
@@ -122,26 +131,31 @@ class Loop:
         actions, views = actions_of(world, self.programmes, self.job.rules if self.job else None)
         self.parts = [self._part(rows, actions, views) for rows in self._rows()]
 
-    def days(self, workers: int) -> Iterator[list[Day]]:
-        """Give the days, each a list of parts; when one is given it is past."""
+    def stretches(self, workers: int) -> Iterator[list[Stretch]]:
+        """Give the days, some at once, each time a list of parts; what is given is past."""
         with ThreadPoolExecutor(workers) as pool:
 
             def each(work: Callable[[Part], Made]) -> list[Made]:
                 return list(pool.map(work, self.parts))
 
-            for day in range(self.world.days):
-                lived = self._settled(day, each)
-                for part, its in zip(self.parts, lived, strict=True):
-                    commit(part, its, self.job)
-                    self._opt_out(part, day)
+            for first in range(0, self.world.days, DAYS_AT_ONCE):
+                days = (first, min(first + DAYS_AT_ONCE, self.world.days))
+                lived = self._settled(days, each)
+                list(pool.map(commit, self.parts, lived, [self.job] * len(lived)))
                 yield lived
 
-    def _settled(self, day: int, each: Callable[[Callable[[Part], Day]], list[Day]]) -> list[Day]:
-        """Live a day until no budget binds; what is closed is noted in the ledger."""
+    def _settled(
+        self,
+        days: tuple[int, int],
+        each: Callable[[Callable[[Part], Stretch]], list[Stretch]],
+    ) -> list[Stretch]:
+        """Live some days until no budget binds; what is closed is noted in the ledger."""
         amounts = [amount for _, amount in self.job.budgets] if self.job else []
         while True:
             lived = each(
-                lambda part: live_day(part, day, self.job, self.books, self.ledger, self.withheld)
+                lambda part: live_stretch(
+                    part, days, self.job, self.books, self.ledger, self.withheld
+                )
             )
             reserves = Reserves.merged([its.reserves for its in lived])
             bound = self.ledger.first_to_bind(reserves, amounts)
@@ -150,19 +164,6 @@ class Loop:
                 return lived
             account, closing = bound
             self.ledger.closings[account] = closing
-
-    def _opt_out(self, part: Part, day: int) -> None:
-        """Let the opt-outs of a day hold from the next midnight on."""
-        marks = part.memory.marks[:, OPTED]
-        midnight = int(self.places.starts[day + 1])
-        for c, channel in enumerate(self.world.channels):
-            new = (marks >> c & 1 == 1) & (self.opted_us[part.persons, c] == NEVER_US)
-            self.opted_us[part.persons[new], c] = midnight
-            if self.job is None or part.state is None or channel not in self.job.rules.channels:
-                continue
-            place = self.job.rules.channels.index(channel)
-            pairs = np.flatnonzero(new) * len(self.job.rules.channels) + place
-            part.state.consent.at_us[2 * pairs + 1] = midnight
 
     def _rows(self) -> list[NDArray[np.int64]]:
         """Return the customers of each part: by a hash of their ids, whatever the workers."""
@@ -179,7 +180,10 @@ class Loop:
         people = self.population.people.of(rows)
         setting = Setting(people, self.places, actions, views, rates_of(self.world))
         state = None if self.job is None else self._state(rows, self.job)
-        return Part(setting, rows, Memory.blank(people.anonymous), state)
+        known = () if self.job is None else self.job.rules.channels
+        places = tuple(known.index(c) if c in known else -1 for c in self.world.channels)
+        memory = Memory.blank(people.anonymous, len(self.world.channels))
+        return Part(setting, rows, memory, state, places)
 
     def _state(self, rows: NDArray[np.int64], job: Job) -> PartState:
         """Return what the core remembers at first, with room for one opt-out of each consent."""
@@ -203,43 +207,48 @@ class Loop:
 
     def _customers(self) -> pl.DataFrame:
         """Return the reference table of customers: what a real one would say, no trait."""
-        people = self.population.people
-        zones = pl.Series(list(self.population.zones))
-        return pl.DataFrame(
-            {
-                "customer_id": self.population.ids,
-                "tz": zones.gather(people.zone),
-                "source": pl.repeat("first party", len(self.population.ids), eager=True),
-            }
-        )
+        ids, zones = self.population.ids, pl.Series("tz", list(self.population.zones))
+        source = pl.repeat("first party", len(ids), eager=True)
+        table = pl.DataFrame({"customer_id": ids, "source": source})
+        if len(zones) == 1:  # nothing that the zone of the log does not say
+            return table
+        return table.with_columns(zones.gather(self.population.people.zone))
 
     def consent_frame(self) -> pl.DataFrame:
         """Return the reference table of consent, with the opt-outs up to now."""
-        ids, channels = self.population.ids, self.world.channels
-        frames = [
+        opted = np.full((len(self.population.ids), max(len(self.world.channels), 1)), NEVER_DAY)
+        for part in self.parts:
+            opted[part.persons] = part.memory.opted
+        starts = np.append(self.places.starts, NEVER_US)
+        until_us = starts[np.minimum(opted, len(starts) - 1)]
+        return consent_frame(self.world, self.population, until_us)
+
+
+def consent_frame(
+    world: World, people: Population, until_us: NDArray[np.int64] | None
+) -> pl.DataFrame:
+    """Return the reference table of consent.
+
+    Args:
+        world: The world.
+        people: Its customers.
+        until_us: Customer x channel: until when a consent holds; none: for ever.
+    """
+    frames = [pl.DataFrame(schema=_CONSENT)]
+    for c, channel in enumerate(world.channels):
+        until = np.full(len(people.ids), NEVER_US) if until_us is None else until_us[:, c]
+        frames.append(
             pl.DataFrame(
                 {
-                    "customer_id": ids,
-                    "channel": pl.repeat(channel, len(ids), eager=True),
-                    "granted": self.population.consent[:, c],
-                    "valid_from": pl.Series([None], dtype=INSTANT).extend_constant(
-                        None, len(ids) - 1
-                    ),
-                    "valid_to": pl.Series(self.opted_us[:, c])
-                    .set(pl.Series(self.opted_us[:, c] == NEVER_US), None)
-                    .cast(INSTANT),
+                    "customer_id": people.ids,
+                    "channel": pl.repeat(channel, len(people.ids), eager=True),
+                    "granted": people.consent[:, c],
+                    "valid_from": pl.repeat(None, len(people.ids), dtype=INSTANT, eager=True),
+                    "valid_to": pl.Series(until).set(pl.Series(until == NEVER_US), None),
                 }
-            )
-            for c, channel in enumerate(channels)
-        ]
-        empty = {
-            "customer_id": pl.String(),
-            "channel": pl.String(),
-            "granted": pl.Boolean(),
-            "valid_from": INSTANT,
-            "valid_to": INSTANT,
-        }
-        return pl.concat([pl.DataFrame(schema=empty), *frames])
+            ).cast(_CONSENT)
+        )
+    return pl.concat(frames)
 
 
 def rates_of(world: World) -> NDArray[np.float64]:

@@ -47,8 +47,9 @@ V_TIME, V_CAUSE, V_INDEX, V_PART, V_OFFER, V_APP, V_STORE, V_WIDTH = range(8)
 """Columns of a visit of the day at hand."""
 
 FATIGUE, WAITING = 0, 1
-HALO_UNTIL, OPTED, NAMED = 0, 1, 2
+HALO_UNTIL, NAMED = 0, 1
 NEVER_US = 1 << 62
+NEVER_DAY = 1 << 20
 
 
 class Memory(NamedTuple):
@@ -58,23 +59,27 @@ class Memory(NamedTuple):
         level: Customer x (fatigue, waiting for a discount).
         offers: Customer x slot x ``F_``; an action of -1 is an empty slot.
         dips: Customer x slot: visits made before their day, as day x 8 + part; -1: none.
-        marks: Customer x (last day of halo, channels opted out as bits, known by name).
+        marks: Customer x (last day of halo, known by name).
+        opted: Customer x channel of the world: day from whose midnight on they have opted out.
     """
 
     level: NDArray[np.float64]
     offers: NDArray[np.int64]
     dips: NDArray[np.int64]
     marks: NDArray[np.int64]
+    opted: NDArray[np.int64]
 
     @classmethod
-    def blank(cls, anonymous: NDArray[np.int64]) -> Memory:
+    def blank(cls, anonymous: NDArray[np.int64], channels: int) -> Memory:
         """Return the memory before the first day."""
         count = len(anonymous)
-        marks = np.zeros((count, 3), dtype=np.int64)
+        marks = np.zeros((count, 2), dtype=np.int64)
         marks[:, HALO_UNTIL] = -1
         marks[:, NAMED] = 1 - anonymous
         offers = np.full((count, OPEN_SLOTS, F_WIDTH), -1, dtype=np.int64)
-        return cls(np.zeros((count, 2)), offers, np.full((count, DIP_SLOTS), -1, np.int64), marks)
+        dips = np.full((count, DIP_SLOTS), -1, dtype=np.int64)
+        opted = np.full((count, max(channels, 1)), NEVER_DAY, dtype=np.int64)
+        return cls(np.zeros((count, 2)), offers, dips, marks, opted)
 
     def put(self, which: NDArray[np.int64], other: Memory) -> None:
         """Take over the memory of some customers from another one, in the order of ``which``."""

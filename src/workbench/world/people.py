@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from scipy import special
 
 from workbench.dayparts import DAYPART_NAMES
+from workbench.world.memory import NEVER_DAY
 from workbench.world.noise import TRAIT, keys_of, uniforms
 from workbench.world.parameters import World
 from workbench.world.segment import OFFER_TYPES, Segment
 
-NEVER_DAY = 1 << 20
 _LEAST, _MOST = 1e-12, 1 - 1e-12
 (
     _SEGMENT, _RATE, _DROP, _BASKET, _PRICE, _APP, _PASS, _HOME, _WORK, _HOME_STORE, _WORK_STORE,
@@ -322,4 +322,4 @@ def traits_frame(people: People, ids: pl.Series, world: World) -> pl.DataFrame:
     )
 
 
-__all__ = ["NEVER_DAY", "TRAITS", "People", "Population", "population", "traits_frame"]
+__all__ = ["TRAITS", "People", "Population", "population", "traits_frame"]

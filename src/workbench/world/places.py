@@ -36,6 +36,7 @@ class Places(NamedTuple):
         visits: Factor on visits of each day.
         app: Factor on the use of the app of each day.
         weather: Store x day x part of the day: factor on visits.
+        best_weather: The largest of these factors, one entry.
         opens: Minute at which each store opens.
         closes: Minute at which it closes.
         open_until: Store x hour (25): weight of the open hours before each hour.
@@ -46,6 +47,7 @@ class Places(NamedTuple):
     visits: NDArray[np.float64]
     app: NDArray[np.float64]
     weather: NDArray[np.float64]
+    best_weather: NDArray[np.float64]
     opens: NDArray[np.int64]
     closes: NDArray[np.int64]
     open_until: NDArray[np.float64]
@@ -118,6 +120,7 @@ def places_of(world: World, sky: Sky, days: int) -> Places:
         visits=visits,
         app=app,
         weather=np.ascontiguousarray(weather),
+        best_weather=np.array([weather.max()]),
         opens=np.array([int(store.opens) for store in world.stores], dtype=np.int64),
         closes=np.array([int(store.closes) for store in world.stores], dtype=np.int64),
         open_until=open_until,

@@ -24,7 +24,6 @@ from workbench.log import Log
 from workbench.replay.part import DECISIONS_SCHEMA
 from workbench.replay.windows import FIRST_SEQ
 from workbench.world.loop import Loop
-from workbench.world.memory import E_TYPE
 from workbench.world.parameters import World
 from workbench.world.people import traits_frame
 from workbench.world.truth import (
@@ -120,16 +119,15 @@ def simulate(
         writer = Writer(folder / "log", len(loop.parts))
         ledgers, decided = Ledgers(), folder / "decisions"
         decided.mkdir(exist_ok=True)
-        for old in decided.glob("day-*.parquet"):
+        for old in decided.glob("decisions-*.parquet"):
             old.unlink()
-        for number, day in enumerate(loop.days(count)):
-            frames = []
-            for part, its in zip(loop.parts, day, strict=True):
-                events = its.rows[its.rows[:, E_TYPE] >= 0]
-                frames.append(loop.books.events(events, part.persons, part.setting.people.zone))
+        for number, lived in enumerate(loop.stretches(count)):
+            for part, its in zip(loop.parts, lived, strict=True):
                 ledgers.add(its.rows, part.persons)
-            writer.add(frames)
-            _keep_decisions([its.decisions for its in day], decided / f"day-{number:05d}.parquet")
+            writer.add([its.events for its in lived])
+            _keep_decisions(
+                [its.decisions for its in lived], decided / f"decisions-{number:05d}.parquet"
+            )
         tables = {**loop.books.frames, "consent": loop.consent_frame()}
         log = writer.finish(replace(loop.books, frames=tables))
         truth = _truth(loop, ledgers, count)
@@ -217,8 +215,8 @@ def outcomes_alone(loop: Loop, workers: int) -> Any:
 def outcomes_under(loop: Loop, workers: int) -> Any:
     """Let a world go on to its end and return the outcomes of its customers."""
     ledgers = Ledgers()
-    for day in loop.days(workers):
-        for part, its in zip(loop.parts, day, strict=True):
+    for lived in loop.stretches(workers):
+        for part, its in zip(loop.parts, lived, strict=True):
             ledgers.add(its.rows, part.persons)
     return outcomes_of(ledgers.all(), len(loop.population.ids))
 

@@ -1,4 +1,4 @@
-"""One day of one part of the customers: lived, decided, and lived again until nothing changes.
+"""Some days of one part of the customers: lived, decided, lived again until nothing changes.
 
 Owns no rule: the life is in ``living``, decisions come from the core. A delivery can change only
 what happens behind it, so with every turn at least one more delivery of each customer is settled.
@@ -24,11 +24,10 @@ from workbench.replay.windows import FIRST_SEQ
 from workbench.world.books import Books
 from workbench.world.life import Setting
 from workbench.world.living import ROOM, Scratch, run_compiled
-from workbench.world.memory import D_WIDTH, E_PERSON, E_TYPE, E_WIDTH, Memory
+from workbench.world.memory import D_WIDTH, E_PERSON, E_TYPE, E_WIDTH, NEVER_US, Memory
 from workbench.world.offers import deliveries_of
 
 MOST_TURNS = 60
-_ROWS_EACH = 3
 
 
 @dataclass(eq=False)
@@ -40,20 +39,23 @@ class Part:
         persons: Their codes in the log, ascending.
         memory: What they carry on.
         state: What the core remembers of them; none without programmes.
+        channels: Position of each channel of the world among those of the rules, -1 for none.
     """
 
     setting: Setting
     persons: NDArray[np.int64]
     memory: Memory
     state: PartState | None
+    channels: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
-class Day:
-    """One day of a part.
+class Stretch:
+    """Some days of a part.
 
     Attributes:
         rows: What happened, x ``E_``.
+        events: The events among them, as stored.
         memory: What customers carry on.
         decided: The persons of each turn and what the core made of them, the last one counts.
         decisions: Rows of the decision log.
@@ -61,79 +63,83 @@ class Day:
     """
 
     rows: NDArray[np.int64]
+    events: pl.DataFrame
     memory: Memory
     decided: list[tuple[NDArray[np.int64], PartState]]
     decisions: pl.DataFrame
     reserves: Reserves
 
 
-def live_day(  # noqa: PLR0917 - what a day needs
+def live_stretch(  # noqa: PLR0917 - what a stretch needs
     part: Part,
-    day: int,
+    days: tuple[int, int],
     job: Job | None,
     books: Books,
     ledger: Ledger,
     withheld: frozenset[str] = frozenset(),
-) -> Day:
-    """Let a part live one day; the part given is not changed.
+) -> Stretch:
+    """Let a part live some days; the part given is not changed.
 
     Args:
         part: The customers.
-        day: The day.
+        days: The first day, and the one behind the last.
         job: The programmes as the core runs them; none: no programme.
         books: The code books.
         ledger: What is reserved of budgets, and where they closed.
         withheld: Decisions that the core makes and that reach nobody.
 
     Raises:
-        WorkbenchError: The day does not settle, which is a fault.
+        WorkbenchError: The days do not settle, which is a fault.
     """
     everyone = np.arange(len(part.persons), dtype=np.int64)
     nothing = np.zeros((0, D_WIDTH), dtype=np.int64), np.zeros(0, dtype=np.int64)
     memory = Memory._make(each.copy() for each in part.memory)
-    rows, prints = _lived(part, day, everyone, nothing, memory)
+    rows, prints = _lived(part, days, everyone, nothing, memory)
     if job is None or part.state is None:
-        return Day(rows, memory, [], pl.DataFrame(schema=DECISIONS_SCHEMA), Reserves.none())
+        none = pl.DataFrame(schema=DECISIONS_SCHEMA)
+        return Stretch(rows, _events(part, rows, books), memory, [], none, Reserves.none())
     lived = [rows]
     of_life = np.zeros(len(everyone), dtype=np.int64)
     of_turn = np.full(len(everyone), -1, dtype=np.int64)
     delivered = np.zeros(len(everyone), dtype=np.uint64)
-    start, end = part.setting.places.starts[day : day + 2].tolist()
+    start, end = (int(part.setting.places.starts[day]) for day in days)
     active = due(part.state, end)
     active[rows[rows[:, E_TYPE] >= 0, E_PERSON]] = True
     if _broadcasts(job, start, end):
         active[:] = True
     which = np.flatnonzero(active)
     turns: list[tuple[NDArray[np.int64], Outcome]] = []
+    frames: list[pl.DataFrame] = []
     while len(which):
         if len(turns) > MOST_TURNS:
-            raise WorkbenchError(f"day {day} does not settle; this is a fault of the world")
+            raise WorkbenchError(f"days {days} do not settle; this is a fault of the world")
         of_turn[which] = len(turns)
-        mine = np.isin(rows[:, E_PERSON], which) & (rows[:, E_TYPE] >= 0)
-        frame = books.events(rows[mine], part.persons, part.setting.people.zone)
+        frame = _events(part, rows[of_turn[rows[:, E_PERSON]] == len(turns)], books)
         outcome = decide_part(
             frame.lazy(),
             job,
-            taken(part.state, which, job),
+            _agreed(taken(part.state, which, job), memory.opted[which], part),
             since=(start, FIRST_SEQ),
             until=(end, FIRST_SEQ),
             ledger=ledger,
             candidates=False,
         )
         turns.append((which, outcome))
+        frames.append(frame)
         deliveries, to = deliveries_of(outcome, job.rules, which, withheld)
         fresh = _prints(deliveries, to, len(everyone))
         changed = which[fresh[which] != delivered[which]]
         delivered[which] = fresh[which]
         again = Memory._make(each[changed] for each in part.memory)
-        rows, printed = _lived(part, day, changed, (deliveries, to), again)
+        rows, printed = _lived(part, days, changed, (deliveries, to), again)
         memory.put(changed, again)
         of_life[changed] = len(lived)
         lived.append(rows)
         which = changed[printed != prints[changed]]
         prints[changed] = printed
-    return Day(
+    return Stretch(
         rows=np.vstack([each[of_life[each[:, E_PERSON]] == k] for k, each in enumerate(lived)]),
+        events=_last_told(frames, of_turn, part),
         memory=memory,
         decided=[(persons, outcome.state) for persons, outcome in turns],
         decisions=_decisions(turns, of_turn),
@@ -141,8 +147,8 @@ def live_day(  # noqa: PLR0917 - what a day needs
     )
 
 
-def commit(part: Part, lived: Day, job: Job | None) -> None:
-    """Make a day that was lived the past of a part."""
+def commit(part: Part, lived: Stretch, job: Job | None) -> None:
+    """Make days that were lived the past of a part."""
     part.memory = lived.memory
     if job is not None and part.state is not None and lived.decided:
         part.state = put_back(part.state, lived.decided, job)
@@ -150,30 +156,64 @@ def commit(part: Part, lived: Day, job: Job | None) -> None:
 
 def _lived(
     part: Part,
-    day: int,
+    days: tuple[int, int],
     which: NDArray[np.int64],
     delivered: tuple[NDArray[np.int64], NDArray[np.int64]],
     memory: Memory,
 ) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
-    """Let some customers live a day; their memory is changed."""
+    """Let some customers live some days; their memory is changed."""
     deliveries, to = delivered
     if len(to):
         mine = np.isin(to, which)
         deliveries, to = deliveries[mine], to[mine]
     starts = np.searchsorted(to, np.append(which, len(part.persons))).astype(np.int64)
     prints = np.zeros(len(which), dtype=np.uint64)
-    out = np.empty((_ROWS_EACH * len(which) + 2 * ROOM, E_WIDTH), dtype=np.int64)
-    pieces, begin, scratch = [], 0, Scratch.make()
+    length = days[1] - days[0]
+    room = len(which) * (1 + length) + 2 * ROOM * length
+    out = np.empty((room, E_WIDTH), dtype=np.int64)
+    pieces: list[NDArray[np.int64]] = []
+    begin, scratch = 0, Scratch.make()
     while begin < len(which):
         count, begin = run_compiled(
-            part.setting, day, which, deliveries, starts, memory, out, prints, scratch, begin
+            part.setting, days, which, deliveries, starts, memory, out, prints, scratch, begin
         )
-        pieces.append(out[:count].copy())
-    return np.vstack([np.zeros((0, E_WIDTH), dtype=np.int64), *pieces]), prints
+        pieces.append(out[:count] if begin == len(which) and not pieces else out[:count].copy())
+    return (pieces[0] if len(pieces) == 1 else np.vstack([out[:0], *pieces])), prints
+
+
+def _events(part: Part, rows: NDArray[np.int64], books: Books) -> pl.DataFrame:
+    """Return the events among rows as stored."""
+    events_only = rows[rows[:, E_TYPE] >= 0]
+    return books.events(events_only, part.persons, part.setting.people.zone)
+
+
+def _last_told(frames: list[pl.DataFrame], of_turn: NDArray[np.int64], part: Part) -> pl.DataFrame:
+    """Return of each person the events of the last turn, in their order."""
+    kept = []
+    for k, frame in enumerate(frames):
+        person = np.searchsorted(part.persons, frame["person"].to_numpy())
+        kept.append(frame.filter(pl.Series(of_turn[person] == k)))
+    if len(kept) == 1:
+        return kept[0]
+    return pl.concat(kept).sort("known_at", "seq")
+
+
+def _agreed(some: PartState, opted: NDArray[np.int64], part: Part) -> PartState:
+    """Let the opt-outs of some persons be known; their consent has room for one of each channel."""
+    width = max(part.channels, default=-1) + 1
+    count = (len(some.consent.start) - 1) // max(len(some.codes), 1)
+    if not width or not count:
+        return some
+    starts = np.append(part.setting.places.starts, NEVER_US)
+    at_us = some.consent.at_us.reshape(len(some.codes), count, 2)
+    for c, place in enumerate(part.channels):
+        if place >= 0:
+            at_us[:, place, 1] = starts[np.minimum(opted[:, c], len(starts) - 1)]
+    return some
 
 
 def _broadcasts(job: Job, start_us: int, end_us: int) -> bool:
-    """Say whether any broadcast goes out within a day, in any zone."""
+    """Say whether any broadcast goes out within some days, in any zone."""
     return any(
         len(events.every_of(role.programme.trigger.every, zone, start_us, end_us))
         for role in job.broadcasts
