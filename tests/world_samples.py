@@ -58,12 +58,14 @@ class Lived:
     """A world that went on to its end.
 
     Attributes:
-        rows: What happened, x ``E_``, by customer's number in the order of ids, then by event.
+        rows: Purchases made and missed, x ``E_``, by customer, then by time.
+        events: Everything that happened, by customer, then by time.
         decisions: The decision log, in the order of its ids.
         loop: The world behind its last day.
     """
 
     rows: np.ndarray
+    events: pl.DataFrame
     decisions: pl.DataFrame
     loop: Loop
 
@@ -77,9 +79,9 @@ class Lived:
         """Purchases that would have happened and did not."""
         return self.rows[self.rows[:, E_TYPE] == SKIPPED]
 
-    def of(self, person: int) -> list[tuple[int, ...]]:
-        """Return what happened to one customer."""
-        return [tuple(row) for row in self.rows[self.rows[:, E_PERSON] == person].tolist()]
+    def of(self, persons: list[int]) -> pl.DataFrame:
+        """Return what happened to some customers."""
+        return self.events.filter(pl.col("person").is_in(persons)).drop("channel")
 
     def untouched(self) -> list[int]:
         """Return the customers to whom nothing was delivered."""
@@ -93,13 +95,15 @@ def lived(
 ) -> Lived:
     """Let a world go on to its end."""
     loop = Loop(world, programmes, seed, **more)
-    rows, decisions = [], [pl.DataFrame(schema=DECISIONS_SCHEMA)]
+    rows, events, decisions = [], [], [pl.DataFrame(schema=DECISIONS_SCHEMA)]
     for days in loop.stretches(workers):
         for part, its in zip(loop.parts, days, strict=True):
             mine = its.rows.copy()
             mine[:, E_PERSON] = part.persons[mine[:, E_PERSON]]
             rows.append(mine)
+            events.append(its.events())
             decisions.append(its.decisions)
     whole = np.vstack(rows)
     order = np.lexsort((whole[:, E_HASH], whole[:, E_TS], whole[:, E_PERSON]))
-    return Lived(whole[order], pl.concat(decisions).sort("decision_id", "kind"), loop)
+    happened = pl.concat(events).sort("person", "known_at", "seq")
+    return Lived(whole[order], happened, pl.concat(decisions).sort("decision_id", "kind"), loop)

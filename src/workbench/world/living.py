@@ -74,6 +74,7 @@ from workbench.world.memory import (
     E_QUANTITY,
     E_STORE,
     E_TS,
+    E_TWIN,
     E_TYPE,
     F_ACTION,
     F_ANCHOR,
@@ -287,7 +288,7 @@ def visits_anyway(  # noqa: PLR0917 - compiled: flat values
         if why != 0:
             n = row_of(setting, out, n, i, day, SKIPPED, at_us, _PURCHASE_IDS + part * 8)
             out[n - 1, E_CAUSE], out[n - 1, E_STORE] = why, store
-            out[n - 1, E_AMOUNT] = basket_cents(setting, i, day, part)
+            out[n - 1, E_TWIN] = basket_cents(setting, i, day, part)
             continue
         app = uniform(key, day, WHERE, 8 + part) < people.app_share[i] * setting.places.app[day]
         visit = scratch.visits[count]
@@ -382,6 +383,7 @@ def buy(  # noqa: C901, PLR0917 - compiled: flat values
     if visit[V_PART] < PARTS_A_DAY:
         n = approach(setting, out, n, i, day, visit)
     amount = basket_cents(setting, i, day, index if index >= _HALO_INDEX else visit[V_PART])
+    twin = amount if cause == ANYWAY else _NONE
     discount = 0
     if used >= 0:
         offer = scratch.offers[used]
@@ -397,7 +399,7 @@ def buy(  # noqa: C901, PLR0917 - compiled: flat values
     bought[E_CHANNEL] = _IN_APP if visit[V_APP] == 1 else _IN_STORE
     bought[E_AMOUNT], bought[E_DISCOUNT], bought[E_QUANTITY] = amount - discount, discount, 1
     bought[E_MARGIN] = int(amount * rates[S_MARGIN]) - discount
-    bought[E_CAUSE] = cause
+    bought[E_CAUSE], bought[E_TWIN] = cause, twin
     if used >= 0:
         offer = scratch.offers[used]
         offer[F_USED] = 1

@@ -125,9 +125,7 @@ class Loop:
             frames["offers"] = offers_frame(self.programmes)
         self.books = books_of(world, self.population, self.programmes, frames)
         if self.programmes is not None:
-            job = job_of(self.books, self.programmes)
-            rules = rules_of(self.programmes, answers=True)
-            self.job = replace(job, rules=rules, answers=True)
+            self.job = job_of(self.books, self.programmes)
         actions, views = actions_of(world, self.programmes, self.job.rules if self.job else None)
         self.parts = [self._part(rows, actions, views) for rows in self._rows()]
 
@@ -289,7 +287,7 @@ def books_of(
     frames: dict[str, pl.DataFrame],
 ) -> Books:
     """Return the code books of a world with programmes."""
-    listed = [] if programmes is None else rules_of(programmes, answers=True).action_list
+    listed = [] if programmes is None else rules_of(programmes).action_list
     offers = [each.offer for each in listed]
     names = [offer.id for offer in offers if offer is not None]
     channels = ["store", "app"]

@@ -22,9 +22,10 @@ SKIPPED = -1
 
 (
     E_PERSON, E_TS, E_TYPE, E_STORE, E_CHANNEL, E_CATEGORY, E_AMOUNT, E_DISCOUNT, E_MARGIN,
-    E_QUANTITY, E_DISTANCE, E_NAMED, E_HASH, E_CAUSE, E_ACTION, E_KIND, E_AT, E_ANCHOR, E_WIDTH,
-) = range(19)  # fmt: skip
-"""Columns of what comes out; -1 is nothing."""
+    E_QUANTITY, E_DISTANCE, E_NAMED, E_HASH, E_CAUSE, E_ACTION, E_KIND, E_AT, E_ANCHOR, E_TWIN,
+    E_WIDTH,
+) = range(20)  # fmt: skip
+"""Columns of what comes out; -1 is nothing. ``E_TWIN``: what the twin pays for the same purchase."""
 
 ANYWAY, INCREMENTAL, PULLED_FORWARD, HALO_VISIT = 0, 1, 2, 3
 """Why a purchase happened."""

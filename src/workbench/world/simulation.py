@@ -10,9 +10,11 @@ import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from workbench import text
 from workbench.arguments import checked
@@ -33,6 +35,7 @@ from workbench.world.truth import (
     missed_frame,
     outcomes_of,
     purchases_frame,
+    twin_outcomes,
 )
 from workbench.world.writing import Writer
 
@@ -124,13 +127,13 @@ def simulate(
         for number, lived in enumerate(loop.stretches(count)):
             for part, its in zip(loop.parts, lived, strict=True):
                 ledgers.add(its.rows, part.persons)
-            writer.add([its.events for its in lived])
+            writer.add([its.events() for its in lived])
             _keep_decisions(
                 [its.decisions for its in lived], decided / f"decisions-{number:05d}.parquet"
             )
         tables = {**loop.books.frames, "consent": loop.consent_frame()}
         log = writer.finish(replace(loop.books, frames=tables))
-        truth = _truth(loop, ledgers, count)
+        truth = _truth(loop, ledgers)
         truth.write(folder / "truth")
     table = _table(truth, folder, chosen)
     return Simulation(
@@ -193,11 +196,11 @@ def _keep_decisions(frames: Sequence[pl.DataFrame], path: Path) -> None:
         ordered.write_parquet(path, compression="zstd", compression_level=1)
 
 
-def _truth(loop: Loop, ledgers: Ledgers, workers: int) -> Truth:
-    """Put the truth together; the twins live once more, without programmes."""
+def _truth(loop: Loop, ledgers: Ledgers) -> Truth:
+    """Put the truth together."""
     rows, count = ledgers.all(), len(loop.population.ids)
     mine = outcomes_of(rows, count)
-    twin = mine if loop.programmes is None else outcomes_alone(loop, workers)
+    twin = twin_outcomes(rows, count, loop.world.response.margin)
     return Truth(
         traits=traits_frame(loop.population.people, loop.population.ids, loop.world),
         purchases=purchases_frame(rows, loop.books),
@@ -207,12 +210,7 @@ def _truth(loop: Loop, ledgers: Ledgers, workers: int) -> Truth:
     )
 
 
-def outcomes_alone(loop: Loop, workers: int) -> Any:
-    """Return the outcomes of the twins: the same world without programmes."""
-    return outcomes_under(Loop(loop.world, None, loop.seed, only=loop.only), workers)
-
-
-def outcomes_under(loop: Loop, workers: int) -> Any:
+def outcomes_under(loop: Loop, workers: int) -> NDArray[np.int64]:
     """Let a world go on to its end and return the outcomes of its customers."""
     ledgers = Ledgers()
     for lived in loop.stretches(workers):

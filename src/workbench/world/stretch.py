@@ -6,7 +6,9 @@ what happens behind it, so with every turn at least one more delivery of each cu
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -24,7 +26,16 @@ from workbench.replay.windows import FIRST_SEQ
 from workbench.world.books import Books
 from workbench.world.life import Setting
 from workbench.world.living import ROOM, Scratch, run_compiled
-from workbench.world.memory import D_WIDTH, E_PERSON, E_TYPE, E_WIDTH, NEVER_US, Memory
+from workbench.world.memory import (
+    D_WIDTH,
+    E_PERSON,
+    E_TYPE,
+    E_WIDTH,
+    NEVER_US,
+    PURCHASE,
+    SKIPPED,
+    Memory,
+)
 from workbench.world.offers import deliveries_of
 
 MOST_TURNS = 60
@@ -54,8 +65,8 @@ class Stretch:
     """Some days of a part.
 
     Attributes:
-        rows: What happened, x ``E_``.
-        events: The events among them, as stored.
+        rows: Purchases made and missed, x ``E_``.
+        events: Gives the events, as stored.
         memory: What customers carry on.
         decided: The persons of each turn and what the core made of them, the last one counts.
         decisions: Rows of the decision log.
@@ -63,7 +74,7 @@ class Stretch:
     """
 
     rows: NDArray[np.int64]
-    events: pl.DataFrame
+    events: Callable[[], pl.DataFrame]
     memory: Memory
     decided: list[tuple[NDArray[np.int64], PartState]]
     decisions: pl.DataFrame
@@ -97,8 +108,9 @@ def live_stretch(  # noqa: PLR0917 - what a stretch needs
     rows, prints = _lived(part, days, everyone, nothing, memory)
     if job is None or part.state is None:
         none = pl.DataFrame(schema=DECISIONS_SCHEMA)
-        return Stretch(rows, _events(part, rows, books), memory, [], none, Reserves.none())
-    lived = [rows]
+        told = partial(_events, part, rows, books)
+        return Stretch(_bought(rows), told, memory, [], none, Reserves.none())
+    lived = [_bought(rows)]
     of_life = np.zeros(len(everyone), dtype=np.int64)
     of_turn = np.full(len(everyone), -1, dtype=np.int64)
     delivered = np.zeros(len(everyone), dtype=np.uint64)
@@ -134,12 +146,12 @@ def live_stretch(  # noqa: PLR0917 - what a stretch needs
         rows, printed = _lived(part, days, changed, (deliveries, to), again)
         memory.put(changed, again)
         of_life[changed] = len(lived)
-        lived.append(rows)
+        lived.append(_bought(rows))
         which = changed[printed != prints[changed]]
         prints[changed] = printed
     return Stretch(
         rows=np.vstack([each[of_life[each[:, E_PERSON]] == k] for k, each in enumerate(lived)]),
-        events=_last_told(frames, of_turn, part),
+        events=partial(_last_told, frames, of_turn, part),
         memory=memory,
         decided=[(persons, outcome.state) for persons, outcome in turns],
         decisions=_decisions(turns, of_turn),
@@ -179,6 +191,13 @@ def _lived(
         )
         pieces.append(out[:count] if begin == len(which) and not pieces else out[:count].copy())
     return (pieces[0] if len(pieces) == 1 else np.vstack([out[:0], *pieces])), prints
+
+
+def _bought(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the purchases made and missed among rows."""
+    kinds = rows[:, E_TYPE]
+    bought: NDArray[np.int64] = rows[(kinds == PURCHASE) | (kinds == SKIPPED)]
+    return bought
 
 
 def _events(part: Part, rows: NDArray[np.int64], books: Books) -> pl.DataFrame:

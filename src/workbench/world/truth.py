@@ -29,6 +29,7 @@ from workbench.world.memory import (
     E_MARGIN,
     E_PERSON,
     E_TS,
+    E_TWIN,
     E_TYPE,
     HALO_VISIT,
     INCREMENTAL,
@@ -66,7 +67,7 @@ class Ledgers:
 
     def add(self, rows: NDArray[np.int64], persons: NDArray[np.int64]) -> None:
         """Take what happened to a part on one day."""
-        kept = rows[(rows[:, E_TYPE] == PURCHASE) | (rows[:, E_TYPE] == SKIPPED)]
+        kept = rows.copy()
         kept[:, E_PERSON] = persons[kept[:, E_PERSON]]
         self.rows.append(kept)
 
@@ -123,7 +124,7 @@ def missed_frame(rows: NDArray[np.int64], books: Books) -> pl.DataFrame:
             "person_id": books.books["person"].gather(missed[:, E_PERSON]),
             "ts": pl.Series(missed[:, E_TS]).cast(INSTANT),
             "cause": pl.Series(missed[:, E_CAUSE]).replace_strict(LOSSES, return_dtype=pl.String),
-            "amount_cents": missed[:, E_AMOUNT],
+            "amount_cents": missed[:, E_TWIN],
         }
     ).with_columns(pl.format("e{}", "event_id").alias("event_id"))
 
@@ -134,6 +135,24 @@ def outcomes_of(rows: NDArray[np.int64], persons: int) -> NDArray[np.int64]:
     found = np.zeros((persons, len(OUTCOMES)), dtype=np.int64)
     for k, column in enumerate((None, E_AMOUNT, E_MARGIN, E_DISCOUNT)):
         value = np.ones(len(made), dtype=np.int64) if column is None else made[:, column]
+        np.add.at(found[:, k], made[:, E_PERSON], value)
+    return found
+
+
+def twin_outcomes(rows: NDArray[np.int64], persons: int, margin: float) -> NDArray[np.int64]:
+    """Return the same of the twins whom no programme reaches.
+
+    A twin makes the purchases that happen anyway, and those that were missed here.
+
+    Args:
+        rows: Purchases made and missed.
+        persons: How many persons there are.
+        margin: Margin of a basket, as a share.
+    """
+    made = rows[rows[:, E_TWIN] >= 0]
+    found = np.zeros((persons, len(OUTCOMES)), dtype=np.int64)
+    paid = made[:, E_TWIN]
+    for k, value in enumerate((np.ones_like(paid), paid, (paid * margin).astype(np.int64))):
         np.add.at(found[:, k], made[:, E_PERSON], value)
     return found
 
