@@ -6,7 +6,7 @@ decision and none of a response.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -80,6 +80,7 @@ _OFFERS = {
     "cost_cents": pl.Int64(),
     "channel": pl.String(),
 }
+UTC = "UTC"
 Made = TypeVar("Made")
 
 
@@ -295,7 +296,7 @@ def books_of(
     channels = list(dict.fromkeys(channels))
     book = list(dict.fromkeys(names))
 
-    def series(values: Sequence[str]) -> pl.Series:
+    def series(values: Iterable[str]) -> pl.Series:
         return pl.Series("value", list(values), dtype=pl.String)
 
     return Books(
@@ -308,7 +309,9 @@ def books_of(
             "channel": series(channels),
             "category": series(people.menu),
             "offer": series(book),
-            "tz": series(people.zones),
+            "tz": series(
+                dict.fromkeys([*people.zones, *([UTC] if world.dirt.zone_errors else [])])
+            ),
         },
         frames=frames,
         programme_of=[] if programmes is None else [programmes[a.programme].name for a in listed],

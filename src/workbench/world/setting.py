@@ -133,7 +133,7 @@ class Dirt(Parameters):
         lost: Share of events that are missing.
         clock_skew: Share of customers whose device is off by up to an hour.
         shared_devices: Share of customers whose events carry another customer's id.
-        bots: Share of customers, added, who open the app every hour and never buy.
+        bots: Share of customers on whose account a script opens the app every hour of three days.
         zone_errors: Share of events whose zone says UTC.
         outage_arm: An arm in which responses are not tracked for :attr:`outage_days`; none: none.
         outage_from_day: First day of that outage.

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,8 @@ from workbench.files import locked
 from workbench.log import Log
 from workbench.replay.part import DECISIONS_SCHEMA
 from workbench.replay.windows import FIRST_SEQ
-from workbench.world.loop import Loop
+from workbench.world.dirt import RECORD, Soil
+from workbench.world.loop import UTC, Loop
 from workbench.world.parameters import World
 from workbench.world.people import traits_frame
 from workbench.world.truth import (
@@ -69,7 +70,6 @@ class Simulation(text.Result):
     seed: int
     until: tuple[int, int]
     folder: Path
-    _kept: object = field(default=None, repr=False)
 
     def decisions(self) -> pl.LazyFrame:
         """Return the decision log, in the contract of a replay's."""
@@ -100,7 +100,7 @@ def simulate(
         programmes: From :func:`workbench.load_programmes`; none: nobody decides.
         seed: Seed of all noise.
         out: Folder for ``log``, ``decisions`` and ``truth``; none: a temporary folder that is
-            removed with the result.
+            removed with the log.
         workers: Parts that live at one time; none: one for each processor.
 
     Returns:
@@ -116,7 +116,7 @@ def simulate(
     check_memory(world)
     chosen = ProgrammeSet.of(programmes) if programmes else None
     loop = Loop(world, chosen, seed)
-    kept, folder = _folder(out)
+    folder = _folder(out)
     count = workers or os.cpu_count() or 1
     with locked(folder):
         writer = Writer(folder / "log", len(loop.parts))
@@ -132,9 +132,12 @@ def simulate(
                 [its.decisions for its in lived], decided / f"decisions-{number:05d}.parquet"
             )
         tables = {**loop.books.frames, "consent": loop.consent_frame()}
-        log = writer.finish(replace(loop.books, frames=tables))
-        truth = _truth(loop, ledgers)
+        soil = _soil(loop, decided) if world.dirt.any else None
+        log = writer.finish(replace(loop.books, frames=tables), soil)
+        truth = _truth(loop, ledgers, soil)
         truth.write(folder / "truth")
+    if out is None:
+        weakref.finalize(log, shutil.rmtree, folder, ignore_errors=True)
     table = _table(truth, folder, chosen)
     return Simulation(
         table=table,
@@ -147,7 +150,6 @@ def simulate(
         seed=seed,
         until=(int(loop.places.starts[-1]), FIRST_SEQ),
         folder=folder,
-        _kept=kept,
     )
 
 
@@ -165,18 +167,9 @@ def check_memory(world: World) -> None:
             raise ParameterError(problem("customers", world.customers, rule, where=world.name))
 
 
-class _Temporary:
-    """A folder that is removed with the object that holds it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-
-
-def _folder(out: str | Path | None) -> tuple[_Temporary | None, Path]:
+def _folder(out: str | Path | None) -> Path:
     if out is None:
-        kept = _Temporary(Path(tempfile.mkdtemp(prefix="workbench-world-")))
-        return kept, kept.folder
+        return Path(tempfile.mkdtemp(prefix="workbench-world-"))
     folder = Path(out)
     known = {"log", "decisions", "truth", ".lock"}
     if folder.exists() and not folder.is_dir():
@@ -186,7 +179,7 @@ def _folder(out: str | Path | None) -> tuple[_Temporary | None, Path]:
         rule = f"holds {others[0]} and must be empty or hold a simulation; choose another folder"
         raise InputError(problem("out", str(out), rule))
     folder.mkdir(parents=True, exist_ok=True)
-    return None, folder
+    return folder
 
 
 def _keep_decisions(frames: Sequence[pl.DataFrame], path: Path) -> None:
@@ -196,7 +189,26 @@ def _keep_decisions(frames: Sequence[pl.DataFrame], path: Path) -> None:
         ordered.write_parquet(path, compression="zstd", compression_level=1)
 
 
-def _truth(loop: Loop, ledgers: Ledgers) -> Truth:
+def _soil(loop: Loop, decided: Path) -> Soil:
+    """Return what makes the log of a world dirty."""
+    zones = loop.books.books["tz"].to_list()
+
+    def arms() -> pl.DataFrame:
+        files = sorted(decided.glob("*.parquet"))
+        rows = pl.scan_parquet(files, schema=DECISIONS_SCHEMA).filter("delivered")
+        return rows.select("decision_id", "arm").collect()
+
+    return Soil(
+        loop.world.dirt,
+        loop.seed,
+        loop.population.ids,
+        loop.places.starts,
+        arms,
+        zones.index(UTC) if UTC in zones else -1,
+    )
+
+
+def _truth(loop: Loop, ledgers: Ledgers, soil: Soil | None) -> Truth:
     """Put the truth together."""
     rows, count = ledgers.all(), len(loop.population.ids)
     mine = outcomes_of(rows, count)
@@ -206,7 +218,7 @@ def _truth(loop: Loop, ledgers: Ledgers) -> Truth:
         purchases=purchases_frame(rows, loop.books),
         missed=missed_frame(rows, loop.books),
         customers=customers_frame(loop.population.ids, mine, twin),
-        dirt=pl.DataFrame(schema={"kind": pl.String, "event_id": pl.String, "detail": pl.String}),
+        dirt=pl.DataFrame(schema=RECORD) if soil is None else soil.record(),
     )
 
 

@@ -168,7 +168,7 @@ class Truth:
         customers: A row a customer: outcomes with the programmes (``purchases``, ``sales_cents``,
             ``margin_cents``, ``discount_cents``), those of the twin without any (``twin_…``), and
             the difference (``effect_…``).
-        dirt: What is wrong with the written log: ``kind``, ``event_id`` and a detail.
+        dirt: What is wrong with the written log: ``kind``, ``event_id``, ``person_id``, ``detail``.
     """
 
     traits: pl.DataFrame

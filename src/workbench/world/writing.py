@@ -1,4 +1,4 @@
-"""Writes the log of a world as it goes on: a day at a time, then parts, books and a manifest.
+"""Writes the log of a world as it goes on: a stretch at a time, then parts, books and a manifest.
 
 Owns the files of a simulated log. A log becomes visible when its manifest is written.
 """
@@ -14,9 +14,10 @@ import numpy as np
 import polars as pl
 
 from workbench.log import Log, open_log
-from workbench.log.schema import SCHEMA_VERSION
+from workbench.log.schema import CONTRACT, SCHEMA_VERSION
 from workbench.log.store import add_to_digest, publish, write_table
 from workbench.world.books import STORED, Books
+from workbench.world.dirt import Soil, ranked
 from workbench.world.memory import TYPES
 
 
@@ -24,7 +25,7 @@ class Writer:
     """The log of a world while it is written."""
 
     def __init__(self, folder: Path, parts: int) -> None:
-        self.folder, self.parts, self.days = folder, parts, 0
+        self.folder, self.parts, self._stretches = folder, parts, 0
         self._generation = folder / "generation-simulated"
         shutil.rmtree(self._generation, ignore_errors=True)
         self._spill = self._generation / "spill"
@@ -32,28 +33,32 @@ class Writer:
         self._seq = 0
 
     def add(self, frames: list[pl.DataFrame]) -> None:
-        """Take the events of one day, part by part; their ``seq`` becomes that of the arrival."""
-        ends = np.cumsum([0, *(frame.height for frame in frames)])
-        whole = pl.concat([frame.select("known_at", "seq") for frame in frames])
-        order = np.lexsort((whole["seq"].to_numpy(), whole["known_at"].to_physical().to_numpy()))
-        rank = np.empty(len(order), dtype=np.int64)
-        rank[order] = np.arange(len(order)) + self._seq
-        for number, frame in enumerate(frames):
-            dense = pl.Series("seq", rank[ends[number] : ends[number + 1]])
-            frame.with_columns(dense).write_ipc(self._piece(number, self.days))
-        self._seq += len(order)
-        self.days += 1
+        """Take the events of a stretch, part by part; their ``seq`` becomes that of the arrival."""
+        for number, frame in enumerate(ranked(frames, self._seq)):
+            frame.write_ipc(self._piece(number, self._stretches))
+        self._seq += sum(frame.height for frame in frames)
+        self._stretches += 1
 
-    def _piece(self, number: int, day: int) -> Path:
-        return self._spill / f"{number:05d}-{day:06d}.arrow"
+    def _piece(self, number: int, stretch: int) -> Path:
+        return self._spill / f"{number:05d}-{stretch:06d}.arrow"
 
-    def finish(self, books: Books) -> Log:
-        """Write parts, books, tables and the manifest, and open the log."""
+    def finish(self, books: Books, soil: Soil | None = None) -> Log:
+        """Write parts, books, tables and the manifest, and open the log.
+
+        Args:
+            books: The code books and reference tables.
+            soil: Makes the events dirty; then all of them are in memory at one time.
+        """
+        dirty = None
+        if soil is not None:
+            dirty = ranked([soil.dirty(self._part(number)) for number in range(self.parts)])
+        columns = STORED if dirty is None else [c for c in CONTRACT if c.stored in dirty[0].columns]
         digest = hashlib.sha256(f"log schema {SCHEMA_VERSION}".encode())
         entries, counts = [], np.zeros(len(TYPES), dtype=np.int64)
         firsts, lasts = [], []
         for number in range(self.parts):
-            frame = self._part(number)
+            frame = self._part(number) if dirty is None else dirty[number]
+            frame = frame.select(column.stored for column in columns)
             entries.append(write_table(frame, self._generation / f"part-{number:05d}.parquet"))
             add_to_digest(digest, frame)
             counts += np.bincount(frame["type"].to_numpy(), minlength=len(TYPES))
@@ -70,7 +75,9 @@ class Writer:
             "counts": {n: int(c) for n, c in sorted(zip(TYPES, counts, strict=True)) if c},
             "first_ts_us": min(firsts, default=None),
             "last_ts_us": max(lasts, default=None),
-            "columns": [{"stored": c.stored, "decoded": c.decoded, "kind": c.kind} for c in STORED],
+            "columns": [
+                {"stored": c.stored, "decoded": c.decoded, "kind": c.kind} for c in columns
+            ],
             "extra": {},
             "parts": entries,
             "codes": self._codes(books, digest),
@@ -85,7 +92,7 @@ class Writer:
         return open_log(self.folder)
 
     def _part(self, number: int) -> pl.DataFrame:
-        return pl.concat([pl.read_ipc(self._piece(number, d)) for d in range(self.days)])
+        return pl.concat([pl.read_ipc(self._piece(number, d)) for d in range(self._stretches)])
 
     def _codes(self, books: Books, digest: hashlib._Hash) -> dict[str, Any]:
         found = {}
