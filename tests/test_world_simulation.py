@@ -211,6 +211,26 @@ def test_twins_under_the_same_programmes_do_not_differ():
     assert same.table["standard_error"].to_list() == [0, 0, 0, 0]
 
 
+def test_a_decision_withheld_changes_its_customer_and_adds_up_where_it_is_the_only_one():
+    once = one(limits={"caps": [{"count": 1, "window": "60 days"}]})
+    made = simulate(tiny(), once, seed=2, withhold=1_000)
+    effects = made.truth.withheld
+    assert effects["person_id"].n_unique() == effects.height > 20
+    of = dict(made.truth.customers.select("person_id", "effect_margin_cents").iter_rows())
+    assert all(
+        of[who] == effect
+        for who, effect in effects.select("person_id", "effect_margin_cents").iter_rows()
+    )
+    assert effects["effect_purchases"].sum() > 0
+
+
+def test_of_several_decisions_one_withheld_is_not_the_whole_effect():
+    made = simulate(tiny(), one(), seed=2, withhold=30)
+    assert made.truth.withheld.height == 30
+    both = made.truth.withheld.join(made.truth.customers, on="person_id")
+    assert (both["effect_margin_cents"] != both["effect_margin_cents_right"]).any()
+
+
 # Bad input -------------------------------------------------------------------------------------
 
 

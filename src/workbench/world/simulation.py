@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from workbench import text
 from workbench.arguments import checked
+from workbench.decision.assignment import draw_32_column
 from workbench.decision.house import ProgrammeSet
 from workbench.decision.programme import Programme
 from workbench.errors import InputError, ParameterError, problem
@@ -30,6 +31,7 @@ from workbench.world.loop import UTC, Loop
 from workbench.world.parameters import World
 from workbench.world.people import traits_frame
 from workbench.world.truth import (
+    OUTCOMES,
     Ledgers,
     Truth,
     customers_frame,
@@ -86,6 +88,7 @@ def simulate(
     *,
     seed: int,
     out: str | Path | None = None,
+    withhold: int = 0,
     workers: int | None = None,
 ) -> Simulation:
     """Let customers live in a world, decide on what happens, and let them respond.
@@ -101,6 +104,8 @@ def simulate(
         seed: Seed of all noise.
         out: Folder for ``log``, ``decisions`` and ``truth``; none: a temporary folder that is
             removed with the log.
+        withhold: For how many decisions that went out, at most one a customer and drawn by key, to
+            find what this decision changed: its customer lives once more without it.
         workers: Parts that live at one time; none: one for each processor.
 
     Returns:
@@ -113,6 +118,8 @@ def simulate(
     """
     if workers is not None and workers < 1:
         raise ParameterError(problem("workers", workers, "must be at least 1"))
+    if withhold < 0:
+        raise ParameterError(problem("withhold", withhold, "must be at least 0"))
     check_memory(world)
     chosen = ProgrammeSet.of(programmes) if programmes else None
     loop = Loop(world, chosen, seed)
@@ -134,7 +141,7 @@ def simulate(
         tables = {**loop.books.frames, "consent": loop.consent_frame()}
         soil = _soil(loop, decided) if world.dirt.any else None
         log = writer.finish(replace(loop.books, frames=tables), soil)
-        truth = _truth(loop, ledgers, soil)
+        truth = _truth(loop, ledgers, soil, withheld_effects(loop, ledgers, decided, withhold))
         truth.write(folder / "truth")
     if out is None:
         weakref.finalize(log, shutil.rmtree, folder, ignore_errors=True)
@@ -208,7 +215,49 @@ def _soil(loop: Loop, decided: Path) -> Soil:
     )
 
 
-def _truth(loop: Loop, ledgers: Ledgers, soil: Soil | None) -> Truth:
+def withheld_effects(loop: Loop, ledgers: Ledgers, decided: Path, count: int) -> pl.DataFrame:
+    """Return what a sample of decisions changed: their customers live once more without them.
+
+    Shared budgets close where they closed, so that the other customers need not live again.
+    """
+    sample = _sample(decided, count, loop.seed)
+    people, ids = loop.population.people, loop.population.ids
+    rows = np.searchsorted(ids.to_numpy(), sample["person_id"].to_numpy()).astype(np.int64)
+    mine = outcomes_of(ledgers.all(), len(ids))[rows]
+    without = mine
+    if loop.programmes is not None and len(rows):
+        again = Loop(
+            loop.world,
+            loop.programmes,
+            loop.seed,
+            withheld=frozenset(sample["decision_id"]),
+            only=frozenset(people.number[rows].tolist()),
+        )
+        again.ledger.closings.update(loop.ledger.closings)
+        without = outcomes_under(again, 1)[rows]
+    effects = {f"effect_{name}": (mine - without)[:, k] for k, name in enumerate(OUTCOMES)}
+    return sample.with_columns(**{name: pl.Series(values) for name, values in effects.items()})
+
+
+def _sample(decided: Path, count: int, seed: int) -> pl.DataFrame:
+    """Return decisions that went out, at most one a customer, drawn by a key."""
+    names = {"decision_id": pl.String(), "person_id": pl.String(), "programme": pl.String()}
+    files = sorted(decided.glob("*.parquet"))
+    if not files or not count:
+        return pl.DataFrame(schema=names)
+    rows = (
+        pl.scan_parquet(files, schema=DECISIONS_SCHEMA)
+        .filter(pl.col("delivered") & pl.col("offer_id").is_not_null())
+        .select("decision_id", "programme", person_id="person")
+        .collect()
+    )
+    keys = pl.Series("key", draw_32_column(f"{seed}:withheld:" + rows["decision_id"]))
+    drawn = rows.with_columns(keys).sort("key", "decision_id")
+    drawn = drawn.unique("person_id", keep="first", maintain_order=True).head(count)
+    return drawn.select(*names).sort("decision_id")
+
+
+def _truth(loop: Loop, ledgers: Ledgers, soil: Soil | None, withheld: pl.DataFrame) -> Truth:
     """Put the truth together."""
     rows, count = ledgers.all(), len(loop.population.ids)
     mine = outcomes_of(rows, count)
@@ -218,6 +267,7 @@ def _truth(loop: Loop, ledgers: Ledgers, soil: Soil | None) -> Truth:
         purchases=purchases_frame(rows, loop.books),
         missed=missed_frame(rows, loop.books),
         customers=customers_frame(loop.population.ids, mine, twin),
+        withheld=withheld,
         dirt=pl.DataFrame(schema=RECORD) if soil is None else soil.record(),
     )
 

@@ -168,6 +168,8 @@ class Truth:
         customers: A row a customer: outcomes with the programmes (``purchases``, ``sales_cents``,
             ``margin_cents``, ``discount_cents``), those of the twin without any (``twin_…``), and
             the difference (``effect_…``).
+        withheld: A row a sampled decision that went out: what it changed for its customer
+            (``effect_…``), held against the same life without it and with everything after it.
         dirt: What is wrong with the written log: ``kind``, ``event_id``, ``person_id``, ``detail``.
     """
 
@@ -175,12 +177,13 @@ class Truth:
     purchases: pl.DataFrame
     missed: pl.DataFrame
     customers: pl.DataFrame
+    withheld: pl.DataFrame
     dirt: pl.DataFrame
 
     def write(self, folder: Path) -> None:
         """Write the tables into a folder, apart from any log."""
         folder.mkdir(parents=True, exist_ok=True)
-        for name in ("traits", "purchases", "missed", "customers", "dirt"):
+        for name in ("traits", "purchases", "missed", "customers", "withheld", "dirt"):
             getattr(self, name).write_parquet(folder / f"{name}.parquet")
 
 
