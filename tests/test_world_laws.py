@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.decision.house import House, ProgrammeSet
-from workbench.world import living
+from workbench.world import living, visits
 from workbench.world import loop as loops
 from workbench.world import stretch as days
 from workbench.world.memory import (
@@ -54,7 +54,9 @@ def plain(**faults: Callable[..., Any]) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(days, "run_compiled", run)
         for name, fault in faults.items():
-            patch.setattr(living, name, fault)
+            for module in (living, visits):
+                if hasattr(module, name):
+                    patch.setattr(module, name, fault)
         yield
 
 
