@@ -92,7 +92,7 @@ def deliveries_of(
         which: The persons of the window as the world numbers them, in the order of the core.
         withheld: Decisions that reach nobody.
     """
-    out = outcome.out
+    out = outcome.decided.out
     offers = np.array([each.offer is not None for each in rules.action_list], dtype=bool)
     at = np.flatnonzero((out[:, O_REASON] == OFFERED) & offers[np.maximum(out[:, O_ACTION], 0)])
     if not len(at):

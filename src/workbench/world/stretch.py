@@ -19,7 +19,13 @@ from workbench.decision.desk import O_PERSON, O_WIDTH
 from workbench.errors import WorkbenchError
 from workbench.replay import events
 from workbench.replay.job import Job
-from workbench.replay.part import DECISIONS_SCHEMA, Outcome, PartState, decide_part
+from workbench.replay.part import (
+    DECISIONS_SCHEMA,
+    Outcome,
+    PartState,
+    decide_part,
+    prepare_part,
+)
 from workbench.replay.reserves import reserves_of
 from workbench.replay.some import due, put_back, taken
 from workbench.replay.windows import FIRST_SEQ
@@ -127,15 +133,10 @@ def live_stretch(  # noqa: PLR0917 - what a stretch needs
             raise WorkbenchError(f"days {days} do not settle; this is a fault of the world")
         of_turn[which] = len(turns)
         frame = _events(part, rows[of_turn[rows[:, E_PERSON]] == len(turns)], books)
-        outcome = decide_part(
-            frame.lazy(),
-            job,
-            _agreed(taken(part.state, which, job), memory.opted[which], part),
-            since=(start, FIRST_SEQ),
-            until=(end, FIRST_SEQ),
-            ledger=ledger,
-            candidates=False,
-        )
+        state = _agreed(taken(part.state, which, job), memory.opted[which], part)
+        reach = {"since": (start, FIRST_SEQ), "until": (end, FIRST_SEQ)}
+        prepared = prepare_part(frame.lazy(), job, state, **reach)
+        outcome = decide_part(prepared, job, state, ledger=ledger, candidates=False)
         turns.append((which, outcome))
         frames.append(frame)
         deliveries, to = deliveries_of(outcome, job.rules, which, withheld)
@@ -258,7 +259,7 @@ def _decisions(
     kept: list[pl.DataFrame] = []
     for k, (which, outcome) in enumerate(turns):
         if outcome.decisions.height:
-            mine = of_turn[which[outcome.out[:, O_PERSON]]] == k
+            mine = of_turn[which[outcome.decided.out[:, O_PERSON]]] == k
             kept.append(outcome.decisions.filter(pl.Series(mine)))
     return pl.concat([pl.DataFrame(schema=DECISIONS_SCHEMA), *kept])
 
@@ -268,5 +269,5 @@ def _reserves(
 ) -> Reserves:
     out = [np.zeros((0, O_WIDTH), dtype=np.int64)]
     for k, (which, outcome) in enumerate(turns):
-        out.append(outcome.out[of_turn[which[outcome.out[:, O_PERSON]]] == k])
+        out.append(outcome.decided.out[of_turn[which[outcome.decided.out[:, O_PERSON]]] == k])
     return reserves_of(np.vstack(out), job.rules, job.zone_table, job.changes)
