@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -128,6 +129,76 @@ def test_an_untouched_customer_lives_the_identical_life(seed: int):
     assert treated.of(untouched).equals(control.of(untouched))
 
 
+def apart(first: Lived, second: Lived) -> list[int]:
+    """Customers to whom neither programme delivered anything and whose lives differ."""
+    neither = sorted(set(first.untouched()) & set(second.untouched()))
+    assert neither
+    return [who for who in neither if not first.of([who]).equals(second.of([who]))]
+
+
+ANY = st.fixed_dictionaries(
+    {
+        "trigger": st.sampled_from(
+            [
+                {"event": "purchase"},
+                {"event": "geo_enter", "when": "distance_m < 300"},
+                {"event": "basket_add", "unless": {"event": "purchase", "within": "2 h"}},
+                {"every": {"weekday": "tuesday", "at": "10:00"}},
+            ]
+        ),
+        "experiment": st.builds(
+            lambda share, salt: {"holdout_share": share, "salt": salt},
+            st.sampled_from([0.5, 0.8]),
+            st.sampled_from(["one", "two"]),
+        ),
+        "limits": st.builds(
+            lambda count: {"caps": [{"count": count, "window": "7 days"}]}, st.integers(1, 3)
+        ),
+    }
+)
+
+
+def any_programme(keys: dict[str, Any]) -> ProgrammeSet:
+    return one(kind="broadcast" if "every" in keys["trigger"] else "targeting", **keys)
+
+
+@few
+@given(first=ANY, second=ANY)
+def test_whom_two_programmes_leave_alone_lives_the_identical_life_under_both(
+    first: dict[str, Any], second: dict[str, Any]
+):
+    lives = [lived(tiny(days=14), any_programme(keys), 1) for keys in (first, second)]
+    assert apart(*lives) == []
+
+
+def of_the_first(life: Lived, customers: int) -> pl.DataFrame:
+    """What happened to the customers who are numbered below a number, by their ids."""
+    ids = life.loop.population.ids
+    first = ids.filter(pl.Series(life.loop.population.people.number < customers))
+    named = life.events.with_columns(who=ids.gather(life.events["person"]))
+    mine = named.filter(pl.col("who").is_in(first.implode())).sort("who", "known_at", "seq")
+    return mine.drop("person", "customer")
+
+
+@few
+@given(seed=SEEDS, customers=st.sampled_from([1, 30, 119]))
+def test_how_many_others_there_are_changes_no_life(seed: int, customers: int):
+    fewer = lived(tiny(customers=customers), one(), seed)
+    assert of_the_first(fewer, customers).equals(of_the_first(with_coffee(seed), customers))
+
+
+def test_noise_that_depends_on_who_else_is_there_is_caught():
+    def by_number(self: Any) -> None:
+        self.seed += self.world.customers
+        begun(self)
+
+    begun = loops.Loop.__post_init__
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loops.Loop, "__post_init__", by_number)
+        fewer, many = lived(tiny(customers=30), one()), lived(tiny(), one())
+    assert not of_the_first(fewer, 30).equals(of_the_first(many, 30))
+
+
 def test_a_message_to_the_wrong_customer_is_caught():
     def neighbour(*given: Any) -> Any:
         deliveries, to = days_deliveries(*given)
@@ -137,8 +208,7 @@ def test_a_message_to_the_wrong_customer_is_caught():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(days, "deliveries_of", neighbour)
         treated = lived(tiny(), one(), 1)
-    untouched = treated.untouched()
-    assert not treated.of(untouched).equals(alone(1).of(untouched))
+    assert apart(treated, alone(1)) != []
 
 
 @few
