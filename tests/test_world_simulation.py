@@ -10,15 +10,15 @@ import pytest
 from scipy import stats
 
 from workbench.decision import load_programmes
-from workbench.decision.house import ProgrammeSet
+from workbench.decision.house import House, ProgrammeSet
 from workbench.errors import InputError, ParameterError
 from workbench.log import open_log
 from workbench.profile import profile
 from workbench.replay import replay
-from workbench.world import Simulation, simulate, twin
+from workbench.world import Simulation, effect_of, simulate, twin
 from workbench.world import loop as loops
 from workbench.world import stretch as days
-from world_samples import ROOT, one, tiny
+from world_samples import ROOT, one, programme, tiny
 
 NAMES = (
     "basket_left", "breakfast_coffee", "check_in_points", "nth_purchase", "weekly_broadcast",
@@ -251,3 +251,43 @@ def test_a_folder_that_holds_something_else_is_not_touched(tmp_path: Path):
     (tmp_path / "letters.txt").write_text("mine")
     with pytest.raises(InputError, match=r"holds letters\.txt"):
         simulate(tiny(), seed=1, out=tmp_path)
+
+
+# One programme of several -----------------------------------------------------------------------
+
+
+def test_the_only_programme_has_the_effect_of_all():
+    made = simulate(tiny(), one(), seed=2)
+    assert effect_of(made, "coffee").customers.equals(made.truth.customers)
+
+
+def test_one_programme_of_several_has_no_effect_on_its_control(simulated: Simulation):
+    effect = effect_of(simulated, "nth_purchase")
+    rows = simulated.decisions().filter(programme="nth_purchase").collect()
+    control = rows.filter(pl.col("arm") == "control")["person"].unique()
+    treated = rows.filter("delivered")["person"].unique()
+    of = dict(effect.customers.select("person_id", "effect_margin_cents").iter_rows())
+    assert len(control) > 3
+    assert {of[who] for who in control} == {0}
+    assert any(of[who] for who in treated)
+    assert {who for who, what in of.items() if what} <= set(treated)
+
+
+def test_leaving_a_programme_out_frees_its_slots_and_is_not_its_effect():
+    house = House.from_mapping(
+        {"caps": [{"name": "one", "count": 1, "window": "7 days", "scope": "everything"}]},
+        source="house.yaml",
+    )
+    half = {"experiment": {"holdout_share": 0.5, "salt": "a-1"}}
+    both = ProgrammeSet.of([programme("a", **half), programme("b")], house)
+    made = simulate(tiny(), both, seed=2)
+    rows = made.decisions().filter(programme="a", arm="control").collect()
+    control = pl.col("person_id").is_in(rows["person"].unique().implode())
+    without = twin(tiny(), both, ProgrammeSet.of([programme("b")], house), seed=2).customers
+    assert effect_of(made, "a").customers.filter(control)["effect_purchases"].unique().len() == 1
+    assert without.filter(control)["effect_purchases"].unique().len() > 1
+
+
+def test_the_effect_of_a_programme_that_is_not_there_names_the_nearest(simulated: Simulation):
+    with pytest.raises(ParameterError, match="did you mean 'nth_purchase'"):
+        effect_of(simulated, "nth_purchas")

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
         weekly_decisions,
     )
     from workbench.run import notebook, provenance, read_table, record, save_table
-    from workbench.world import load_world, simulate, twin
+    from workbench.world import effect_of, load_world, simulate, twin
 
 __all__ = [
     "DecisionCore",
@@ -58,6 +58,7 @@ __all__ = [
     "causes",
     "contacts_per_week",
     "diff",
+    "effect_of",
     "explain",
     "fit_clv",
     "funnel_rows",
@@ -138,7 +139,7 @@ _OWNERS = {
         "weekly_decisions",
     ),
     "workbench.run": ("notebook", "provenance", "read_table", "record", "save_table"),
-    "workbench.world": ("load_world", "simulate", "twin"),
+    "workbench.world": ("effect_of", "load_world", "simulate", "twin"),
 }
 _MODULES = ("report", "text")
 _OWNER = {name: owner for owner, names in _OWNERS.items() for name in names}

@@ -27,6 +27,7 @@ _GIVEN_BY = {
     "Programme": "a programme, such as workbench.load_programmes gives",
     "Profile": "a profile, such as workbench.profile gives",
     "RfmScores": "scores, such as workbench.rfm_scores gives",
+    "Simulation": "a simulated world, such as workbench.simulate gives",
     "World": "a world, such as workbench.load_world gives",
     "Segments": "segments, such as workbench.load_segments gives",
     "RfmSummary": "a summary, such as workbench.rfm_summary gives",

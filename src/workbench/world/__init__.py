@@ -3,6 +3,6 @@
 from workbench.world.parameters import World, load_world
 from workbench.world.simulation import Simulation, simulate
 from workbench.world.truth import Truth
-from workbench.world.twins import Twins, twin
+from workbench.world.twins import Twins, effect_of, twin
 
-__all__ = ["Simulation", "Truth", "Twins", "World", "load_world", "simulate", "twin"]
+__all__ = ["Simulation", "Truth", "Twins", "World", "effect_of", "load_world", "simulate", "twin"]

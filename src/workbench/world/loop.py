@@ -47,7 +47,7 @@ from workbench.world.life import (
     Setting,
 )
 from workbench.world.memory import NEVER_DAY, NEVER_US, TYPES, Memory
-from workbench.world.offers import actions_of, check_stores
+from workbench.world.offers import Kept, actions_of, check_stores
 from workbench.world.parameters import World
 from workbench.world.people import Population, population
 from workbench.world.places import (
@@ -93,6 +93,7 @@ class Loop:
         programmes: What decides; none: nobody.
         seed: Seed of all noise.
         withheld: Decisions that reach nobody.
+        silent: Programmes none of whose decisions reach anybody.
         only: Numbers of the customers that live; none: all.
     """
 
@@ -100,6 +101,7 @@ class Loop:
     programmes: ProgrammeSet | None
     seed: int
     withheld: frozenset[str] = frozenset()
+    silent: frozenset[str] = frozenset()
     only: frozenset[int] | None = None
     population: Population = field(init=False)
     books: Books = field(init=False)
@@ -153,7 +155,7 @@ class Loop:
         while True:
             lived = each(
                 lambda part: live_stretch(
-                    part, days, self.job, self.books, self.ledger, self.withheld
+                    part, days, self.job, self.books, self.ledger, Kept(self.withheld, self.silent)
                 )
             )
             reserves = Reserves.merged([its.reserves for its in lived])

@@ -5,6 +5,8 @@ Owns the way from a decision to a delivery. Owns no response and decides nothing
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -14,6 +16,8 @@ from workbench.decision.house import ProgrammeSet
 from workbench.decision.rules import Rules
 from workbench.errors import ParameterError, did_you_mean, problem
 from workbench.records import OFFERED
+from workbench.replay.decided import decisions_frame
+from workbench.replay.job import Job
 from workbench.replay.part import Outcome
 from workbench.streams import keyed_hash
 from workbench.world.life import MINUTE_US
@@ -81,27 +85,46 @@ def check_stores(world: World, programmes: ProgrammeSet, stores: pl.DataFrame) -
                 )
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What is kept from customers although the core decided it.
+
+    Attributes:
+        decisions: Ids of decisions.
+        programmes: Names of programmes.
+    """
+
+    decisions: frozenset[str] = frozenset()
+    programmes: frozenset[str] = frozenset()
+
+
 def deliveries_of(
-    outcome: Outcome, rules: Rules, which: NDArray[np.int64], withheld: frozenset[str]
+    outcome: Outcome, job: Job, which: NDArray[np.int64], kept: Kept
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return what a window delivered as ``D_``, and to whom, person by person in order of time.
 
     Args:
         outcome: The window.
-        rules: The rules.
+        job: The replay.
         which: The persons of the window as the world numbers them, in the order of the core.
-        withheld: Decisions that reach nobody.
+        kept: What reaches nobody.
     """
     out = outcome.decided.out
-    offers = np.array([each.offer is not None for each in rules.action_list], dtype=bool)
+    offers = np.array(
+        [
+            each.offer is not None and job.programmes[each.programme].name not in kept.programmes
+            for each in job.rules.action_list
+        ],
+        dtype=bool,
+    )
     at = np.flatnonzero((out[:, O_REASON] == OFFERED) & offers[np.maximum(out[:, O_ACTION], 0)])
     if not len(at):
         return np.zeros((0, D_WIDTH), dtype=np.int64), np.zeros(0, dtype=np.int64)
     order = np.lexsort((at, out[at, O_KNOWN], out[at, O_PERSON]))
     at = at[order]
-    rows = outcome.decisions[at]
-    if withheld:
-        goes_out = np.array(~rows["decision_id"].is_in(list(withheld)))
+    rows = decisions_frame(replace(outcome.decided, out=out[at]))
+    if kept.decisions:
+        goes_out = np.array(~rows["decision_id"].is_in(list(kept.decisions)))
         at, rows = at[goes_out], rows.filter(pl.Series(goes_out))
     table = np.zeros((len(at), D_WIDTH), dtype=np.int64)
     table[:, D_ACTION], table[:, D_KIND] = out[at, O_ACTION], out[at, O_KIND]

@@ -42,7 +42,7 @@ from workbench.world.memory import (
     SKIPPED,
     Memory,
 )
-from workbench.world.offers import deliveries_of
+from workbench.world.offers import Kept, deliveries_of
 
 MOST_TURNS = 60
 
@@ -93,7 +93,7 @@ def live_stretch(  # noqa: PLR0917 - what a stretch needs
     job: Job | None,
     books: Books,
     ledger: Ledger,
-    withheld: frozenset[str] = frozenset(),
+    kept: Kept = Kept(),  # noqa: B008 - frozen
 ) -> Stretch:
     """Let a part live some days; the part given is not changed.
 
@@ -103,7 +103,7 @@ def live_stretch(  # noqa: PLR0917 - what a stretch needs
         job: The programmes as the core runs them; none: no programme.
         books: The code books.
         ledger: What is reserved of budgets, and where they closed.
-        withheld: Decisions that the core makes and that reach nobody.
+        kept: What the core decides and what reaches nobody.
 
     Raises:
         WorkbenchError: The days do not settle, which is a fault.
@@ -139,7 +139,7 @@ def live_stretch(  # noqa: PLR0917 - what a stretch needs
         outcome = decide_part(prepared, job, state, ledger=ledger, candidates=False)
         turns.append((which, outcome))
         frames.append(frame)
-        deliveries, to = deliveries_of(outcome, job.rules, which, withheld)
+        deliveries, to = deliveries_of(outcome, job, which, kept)
         fresh = _prints(deliveries, to, len(everyone))
         changed = which[fresh[which] != delivered[which]]
         delivered[which] = fresh[which]

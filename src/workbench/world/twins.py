@@ -1,4 +1,8 @@
-"""Twins: the same customers under two sets of programmes, and the paired difference. Owns no rule."""
+"""Twins: the same customers under two sets of programmes, and the paired difference. Owns no rule.
+
+The twins of one programme's effect live in a world where the programme decides as it did and what
+it sends reaches nobody: whoever was held out lives the same life in both.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +19,10 @@ from workbench import text
 from workbench.arguments import checked
 from workbench.decision.house import ProgrammeSet
 from workbench.decision.programme import Programme
+from workbench.errors import ParameterError, did_you_mean, problem
 from workbench.world.loop import Loop
 from workbench.world.parameters import World
-from workbench.world.simulation import check_memory, outcomes_under
+from workbench.world.simulation import Simulation, check_memory, outcomes_under
 from workbench.world.truth import OUTCOMES, customers_frame
 
 
@@ -71,19 +76,7 @@ def twin(
     customers = customers_frame(
         first.population.ids, outcomes_under(first, count), outcomes_under(second, count)
     )
-    rows = []
-    for name in OUTCOMES:
-        effect = customers[f"effect_{name}"].to_numpy()
-        rows.append(
-            {
-                "outcome": name,
-                "a": int(customers[name].sum()),
-                "b": int(customers[f"twin_{name}"].sum()),
-                "difference": int(effect.sum()),
-                "standard_error": _error(effect),
-            }
-        )
-    table = pd.DataFrame(rows)
+    table = _table(customers)
     purchases, margin = table["difference"][0], table["difference"][2]
     error = text.number(table["standard_error"][0], 1)
     return Twins(
@@ -96,6 +89,69 @@ def twin(
         headline=f"{text.count(purchases)} purchases more than the twins",
         customers=customers,
     )
+
+
+@checked
+def effect_of(simulated: Simulation, programme: str, *, workers: int | None = None) -> Twins:
+    """Let the customers of a simulated world live once more without what one programme sent.
+
+    The programme decides as it did, so that limits which it shares with others bind as they did, and
+    nothing that it sends reaches anybody. A customer in its control lives the same life again, and
+    has an effect of exactly 0. Shared budgets close anew.
+
+    Args:
+        simulated: From :func:`workbench.simulate`.
+        programme: Name of the programme.
+        workers: Parts that live at one time; none: one for each processor.
+
+    Returns:
+        The outcomes with the programme, those of the twins without it (``twin_…``), and the
+        difference.
+
+    Raises:
+        ParameterError: No programme has that name.
+    """
+    names = [each.name for each in simulated.programmes or ()]
+    if programme not in names:
+        rule = "must be a programme of the simulated world"
+        hint = did_you_mean(programme, names)
+        raise ParameterError(problem("programme", programme, rule, hint=hint))
+    loop = Loop(
+        simulated.world, simulated.programmes, simulated.seed, silent=frozenset({programme})
+    )
+    without = outcomes_under(loop, workers or os.cpu_count() or 1)
+    mine = simulated.truth.customers.select(OUTCOMES).to_numpy()
+    customers = customers_frame(loop.population.ids, mine, without)
+    table = _table(customers)
+    purchases, margin = table["difference"][0], table["difference"][2]
+    error = text.number(table["standard_error"][0], 1)
+    return Twins(
+        table=table,
+        text=(
+            f"In truth {text.named(programme)} made {text.count(purchases)} purchases more (standard "
+            f"error {error}) and {text.money(margin)} of margin more than the same customers had "
+            "made without it."
+        ),
+        headline=f"In truth {text.count(purchases)} purchases more by {text.named(programme)}",
+        customers=customers,
+    )
+
+
+def _table(customers: pl.DataFrame) -> pd.DataFrame:
+    """Return a row an outcome: its sums, their difference and its standard error."""
+    rows = []
+    for name in OUTCOMES:
+        effect = customers[f"effect_{name}"].to_numpy()
+        rows.append(
+            {
+                "outcome": name,
+                "a": int(customers[name].sum()),
+                "b": int(customers[f"twin_{name}"].sum()),
+                "difference": int(effect.sum()),
+                "standard_error": _error(effect),
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def _error(effect: np.ndarray) -> float | None:
