@@ -163,6 +163,32 @@ def chart_frames() -> dict[str, pd.DataFrame]:
                 "delivered": [5_980, 7_894, 8_603, 8_850, 8_990],
             }
         ),
+        "redeemed_by_class": pd.DataFrame(
+            {
+                "programme": ["basket_left", "nth_purchase", "weekly_broadcast"],
+                "incremental": [152, 245, 97],
+                "pulled_forward": [31, 64, 18],
+                "cannibalised": [338, 785, 27],
+            }
+        ),
+        "readings_against_truth": pd.DataFrame(
+            {
+                "reading": ["the twins", "held out at random", "redeemers", "after against before"],
+                "estimate": [0.30, 0.57, 5.71, -0.82],
+                "low": [0.25, -0.13, 4.71, -1.2],
+                "high": [0.34, 1.28, 6.70, -0.44],
+                "meets_truth": [True, True, False, False],
+            }
+        ),
+        "simulated_beside_real": pd.DataFrame(
+            [
+                (marginal, source, place, max(0.0, 0.1 + 0.05 * math.sin(place / 3) + shift))
+                for marginal in ("hour of the day", "days to the next purchase", "weekday")
+                for source, shift in (("real", 0.0), ("simulated", 0.01))
+                for place in range(1, 8)
+            ],
+            columns=["marginal", "source", "place", "share"],
+        ),
         "holdout_check": pd.DataFrame(
             {
                 "repeat_purchases": ["0", "1", "2", "3", "4", "5", "6", "7+"],

@@ -20,6 +20,7 @@ from workbench.errors import did_you_mean
 
 if TYPE_CHECKING:
     from workbench import report, text
+    from workbench.calibration import readings
     from workbench.clv import fit_clv, holdout_check, rfm_summary, tracking, value_by, value_spread
     from workbench.decision import load_programmes, programme_table
     from workbench.log import hourly_share, ingest, open_log, table_sizes, weekly_events
@@ -76,6 +77,7 @@ __all__ = [
     "provenance",
     "reach_by",
     "read_table",
+    "readings",
     "record",
     "refusals",
     "replay",
@@ -104,6 +106,7 @@ __all__ = [
 ]
 
 _OWNERS = {
+    "workbench.calibration": ("readings",),
     "workbench.clv": (
         "fit_clv",
         "holdout_check",

@@ -28,6 +28,7 @@ _GIVEN_BY = {
     "Profile": "a profile, such as workbench.profile gives",
     "RfmScores": "scores, such as workbench.rfm_scores gives",
     "Simulation": "a simulated world, such as workbench.simulate gives",
+    "Twins": "a difference of twins, such as workbench.effect_of gives",
     "World": "a world, such as workbench.load_world gives",
     "Segments": "segments, such as workbench.load_segments gives",
     "RfmSummary": "a summary, such as workbench.rfm_summary gives",

@@ -60,8 +60,8 @@ from workbench.world.places import (
 )
 from workbench.world.stretch import Part, Stretch, commit, live_stretch
 
-CUSTOMERS_A_PART = 120_000
-DAYS_AT_ONCE = 7
+CUSTOMERS_A_PART = 50_000
+DAYS_AT_ONCE = 3
 """Days that are lived before the core looks at them; the length changes no decision."""
 
 _CONSENT = pl.Schema(

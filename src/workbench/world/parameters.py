@@ -179,6 +179,32 @@ class World(Parameters):
         values |= {} if days is None else {"days": days}
         return World.from_mapping(values, source=self.name)
 
+    def with_sensitivity(
+        self, *, discount: float = 1.0, reminder: float = 1.0, broadcast: float = 1.0
+    ) -> World:
+        """Return the same world whose customers act on offers more or less readily, checked.
+
+        Args:
+            discount: Factor on the sensitivity to offers that cost money.
+            reminder: Factor on the sensitivity to offers that do not.
+            broadcast: Factor on the sensitivity to what the calendar sends.
+
+        Raises:
+            ParameterError: A sensitivity would leave 0 to 1.
+        """
+        factors = {"discount": discount, "reminder": reminder, "broadcast": broadcast}
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        values["segments"] = [
+            {
+                **{name: getattr(each, name) for name in type(each).model_fields},
+                "offer_sensitivity": {
+                    kind: rate * factors[kind] for kind, rate in each.offer_sensitivity.items()
+                },
+            }
+            for each in self.segments
+        ]
+        return World.from_mapping(values, source=self.name)
+
 
 @checked
 def load_world(path: str | Path) -> World:

@@ -61,6 +61,7 @@ class Simulation(text.Result):
         world: The world.
         programmes: What decided; none: nobody.
         seed: Seed of all noise.
+        midnights_us: Instants of the midnights of the world, one more than days.
         until: The end of the world: replay up to here to decide what the loop decided.
         folder: Where everything lies: ``log``, ``decisions`` and ``truth``.
     """
@@ -70,6 +71,7 @@ class Simulation(text.Result):
     world: World
     programmes: ProgrammeSet | None
     seed: int
+    midnights_us: NDArray[np.int64]
     until: tuple[int, int]
     folder: Path
 
@@ -115,6 +117,13 @@ def simulate(
         ParameterError: A programme names a feature that no store of the world has, or the world is
             too large for the memory of this machine.
         InputError: ``out`` holds something else.
+
+    >>> from workbench.decision import load_programmes
+    >>> from workbench.world import load_world
+    >>> tiny = load_world("params/worlds/tiny.yaml").sized(customers=40, days=10)
+    >>> points = load_programmes("params/programmes/check_in_points.yaml")
+    >>> simulate(tiny, points, seed=1).table["programme"].to_list()
+    ['check_in_points']
     """
     if workers is not None and workers < 1:
         raise ParameterError(problem("workers", workers, "must be at least 1"))
@@ -155,6 +164,7 @@ def simulate(
         world=world,
         programmes=chosen,
         seed=seed,
+        midnights_us=loop.places.starts,
         until=(int(loop.places.starts[-1]), FIRST_SEQ),
         folder=folder,
     )

@@ -66,6 +66,13 @@ def twin(
     Raises:
         ParameterError: A programme names a feature that no store of the world has, or the world is
             too large for the memory of this machine.
+
+    >>> from workbench.decision import load_programmes
+    >>> from workbench.world import load_world
+    >>> tiny = load_world("params/worlds/tiny.yaml").sized(customers=40, days=10)
+    >>> points = load_programmes("params/programmes/check_in_points.yaml")
+    >>> twin(tiny, points, points, seed=1).table["difference"].to_list()
+    [0, 0, 0, 0]
     """
     check_memory(world)
     count = workers or os.cpu_count() or 1
@@ -110,6 +117,15 @@ def effect_of(simulated: Simulation, programme: str, *, workers: int | None = No
 
     Raises:
         ParameterError: No programme has that name.
+
+    >>> from workbench.decision import load_programmes
+    >>> from workbench.world import load_world
+    >>> tiny = load_world("params/worlds/tiny.yaml").sized(customers=40, days=10)
+    >>> points = load_programmes("params/programmes/check_in_points.yaml")
+    >>> from workbench.world import simulate
+    >>> simulated = simulate(tiny, points, seed=1)
+    >>> effect_of(simulated, "check_in_points").table["outcome"].to_list()
+    ['purchases', 'sales_cents', 'margin_cents', 'discount_cents']
     """
     names = [each.name for each in simulated.programmes or ()]
     if programme not in names:

@@ -28,6 +28,11 @@ from workbench.report.figures.frontier import frontier
 from workbench.report.figures.log import events_per_week, hour_profile
 from workbench.report.figures.profile import lifecycle_bars, rfm_heatmap, segment_bars
 from workbench.report.figures.story import customer_story
+from workbench.report.figures.truth import (
+    readings_against_truth,
+    redeemed_by_class,
+    simulated_beside_real,
+)
 
 __all__ = [
     "came_anyway",
@@ -45,8 +50,11 @@ __all__ = [
     "holdout_check",
     "hour_profile",
     "lifecycle_bars",
+    "readings_against_truth",
+    "redeemed_by_class",
     "refusals_by_reason",
     "rfm_heatmap",
     "segment_bars",
+    "simulated_beside_real",
     "tracking",
 ]
