@@ -51,7 +51,7 @@ def test_every_redemption_of_the_log_is_counted_once(half: Simulation, read: Rea
 
 def test_an_offer_that_does_nothing_has_a_truth_of_nothing():
     world = tiny(customers=1_500, days=28)
-    dead = world.with_sensitivity(discount=0.0)
+    dead = world.with_habits(discount=0.0)
     idle = simulate(dead, one(experiment=HALF, consent="none"), seed=8)
     table = effect_of(idle, "coffee").table.set_index("outcome")
     assert table["difference"]["discount_cents"] > 0

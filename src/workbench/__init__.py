@@ -20,7 +20,7 @@ from workbench.errors import did_you_mean
 
 if TYPE_CHECKING:
     from workbench import report, text
-    from workbench.calibration import readings
+    from workbench.calibration import discount_and_check, first_days, moved_habit, readings
     from workbench.clv import fit_clv, holdout_check, rfm_summary, tracking, value_by, value_spread
     from workbench.decision import load_programmes, programme_table
     from workbench.log import hourly_share, ingest, open_log, table_sizes, weekly_events
@@ -59,8 +59,10 @@ __all__ = [
     "causes",
     "contacts_per_week",
     "diff",
+    "discount_and_check",
     "effect_of",
     "explain",
+    "first_days",
     "fit_clv",
     "funnel_rows",
     "holdout_check",
@@ -69,6 +71,7 @@ __all__ = [
     "load_programmes",
     "load_segments",
     "load_world",
+    "moved_habit",
     "notebook",
     "open_log",
     "open_replay",
@@ -106,7 +109,7 @@ __all__ = [
 ]
 
 _OWNERS = {
-    "workbench.calibration": ("readings",),
+    "workbench.calibration": ("discount_and_check", "first_days", "moved_habit", "readings"),
     "workbench.clv": (
         "fit_clv",
         "holdout_check",

@@ -126,13 +126,13 @@ def _people(simulated: Simulation, programme: str) -> pl.DataFrame:
     first = decisions.group_by("person").agg(
         pl.col("ts").min().alias("first"), pl.col("delivered").any().alias("offered")
     )
-    answers = simulated.log.to_polars(["decision_id"], types=["offer_redeemed"])
+    answers = simulated.events("offer_redeemed", ["decision_id"])
     redeemed = (
         decisions.join(answers, on="decision_id")
         .group_by("person")
         .agg(pl.len().alias("redemptions"))
     )
-    bought = simulated.log.to_polars(["person_id", "ts"], types=["purchase"]).rename(
+    bought = simulated.events("purchase", ["person_id", "ts"]).rename(
         {"person_id": "person", "ts": "at"}
     )
     around = (

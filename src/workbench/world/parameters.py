@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Self
@@ -11,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from workbench.arguments import checked
 from workbench.decision.programme.types import Label, Name, Rate
-from workbench.errors import ParameterError
+from workbench.errors import ParameterError, did_you_mean, problem
 from workbench.files import read_text
 from workbench.params import Parameters
 from workbench.world.segment import Amount, Positive, Segment
@@ -164,45 +165,73 @@ class World(Parameters):
         """Every channel that a customer may have agreed to, by name."""
         return tuple(sorted({name for each in self.segments for name in each.consent}))
 
-    def sized(self, *, customers: int | None = None, days: int | None = None) -> World:
+    def sized(
+        self,
+        *,
+        customers: int | None = None,
+        days: int | None = None,
+        arrivals_per_day: float | None = None,
+    ) -> World:
         """Return the same world with other numbers of customers or days, checked.
 
         Args:
             customers: Customers at the start; none: as it is.
             days: Days; none: as it is.
+            arrivals_per_day: New customers a day; none: as it is.
 
         Raises:
             ParameterError: A number breaks its rule.
         """
-        values = {name: getattr(self, name) for name in type(self).model_fields}
-        values |= {} if customers is None else {"customers": customers}
-        values |= {} if days is None else {"days": days}
-        return World.from_mapping(values, source=self.name)
+        sizes = {"customers": customers, "days": days, "arrivals_per_day": arrivals_per_day}
+        given = {name: size for name, size in sizes.items() if size is not None}
+        return World.from_mapping(_with(self, **given), source=self.name)
 
-    def with_sensitivity(
-        self, *, discount: float = 1.0, reminder: float = 1.0, broadcast: float = 1.0
+    def with_habits(
+        self,
+        *,
+        discount: float = 1.0,
+        reminder: float = 1.0,
+        broadcast: float = 1.0,
+        app_opens: float = 1.0,
+        views: Mapping[str, float] | None = None,
     ) -> World:
-        """Return the same world whose customers act on offers more or less readily, checked.
+        """Return the same world whose customers have other habits, checked.
 
         Args:
             discount: Factor on the sensitivity to offers that cost money.
             reminder: Factor on the sensitivity to offers that do not.
             broadcast: Factor on the sensitivity to what the calendar sends.
+            app_opens: Factor on the openings of the app.
+            views: By channel of ``response.views`` a factor on the share that is viewed.
 
         Raises:
-            ParameterError: A sensitivity would leave 0 to 1.
+            ParameterError: A share would leave 0 to 1, or a channel is not named in the world.
+
+        >>> load_world("params/worlds/tiny.yaml").with_habits(views={"app": 2})
+        Traceback (most recent call last):
+        ...
+        workbench.errors.ParameterError: tiny: response.views.app.share was 1.4, must be less than or equal to 1
         """
         factors = {"discount": discount, "reminder": reminder, "broadcast": broadcast}
-        values = {name: getattr(self, name) for name in type(self).model_fields}
-        values["segments"] = [
-            {
-                **{name: getattr(each, name) for name in type(each).model_fields},
-                "offer_sensitivity": {
-                    kind: rate * factors[kind] for kind, rate in each.offer_sensitivity.items()
-                },
-            }
+        read: dict[str, object] = {**self.response.views}
+        for channel, factor in (views or {}).items():
+            if channel not in read:
+                hint = did_you_mean(channel, read)
+                rule = "must be a channel of response.views"
+                raise ParameterError(problem("views", channel, rule, where=self.name, hint=hint))
+            view = self.response.views[channel]
+            read[channel] = _with(view, share=view.share * factor)
+        segments = [
+            _with(
+                each,
+                offer_sensitivity={k: r * factors[k] for k, r in each.offer_sensitivity.items()},
+                app_opens_per_week=_with(
+                    each.app_opens_per_week, mean=each.app_opens_per_week.mean * app_opens
+                ),
+            )
             for each in self.segments
         ]
+        values = _with(self, segments=segments, response=_with(self.response, views=read))
         return World.from_mapping(values, source=self.name)
 
 
@@ -225,6 +254,11 @@ def load_world(path: str | Path) -> World:
     300
     """
     return World.from_yaml(read_text(Path(path)), source=str(path))
+
+
+def _with(model: Parameters, **values: object) -> dict[str, object]:
+    """Return the values of a model with some others."""
+    return {name: getattr(model, name) for name in type(model).model_fields} | values
 
 
 def _zone(name: str) -> str:

@@ -82,6 +82,11 @@ class Simulation(text.Result):
             return pl.LazyFrame(schema=DECISIONS_SCHEMA)
         return pl.scan_parquet(files, schema=DECISIONS_SCHEMA)
 
+    def events(self, event_type: str, columns: Sequence[str]) -> pl.DataFrame:
+        """Return columns of the events of one type; no row where it never happened."""
+        frame = self.log.to_polars([*columns, "type"])
+        return frame.filter(pl.col("type") == event_type).select(columns)
+
 
 @checked
 def simulate(
