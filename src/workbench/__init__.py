@@ -49,7 +49,7 @@ if TYPE_CHECKING:
         weekly_decisions,
     )
     from workbench.run import notebook, provenance, read_table, record, save_table
-    from workbench.world import effect_of, load_world, simulate, twin
+    from workbench.world import effect_of, load_world, simulate, twin, world_table
 
 __all__ = [
     "DecisionCore",
@@ -106,6 +106,7 @@ __all__ = [
     "weekly_committed_cost",
     "weekly_decisions",
     "weekly_events",
+    "world_table",
 ]
 
 _OWNERS = {
@@ -145,7 +146,7 @@ _OWNERS = {
         "weekly_decisions",
     ),
     "workbench.run": ("notebook", "provenance", "read_table", "record", "save_table"),
-    "workbench.world": ("effect_of", "load_world", "simulate", "twin"),
+    "workbench.world": ("effect_of", "load_world", "simulate", "twin", "world_table"),
 }
 _MODULES = ("report", "text")
 _OWNER = {name: owner for owner, names in _OWNERS.items() for name in names}

@@ -14,7 +14,7 @@ from workbench.run.parameters import NotebookParameters, Reads
 
 
 def check(given: NotebookParameters, inputs: Mapping[str, Path], *, base: Path, where: str) -> None:
-    """Read what the parameters of a step name: mappings, programmes, segments.
+    """Read what the parameters of a step name: mappings, programmes, segments, worlds.
 
     Args:
         given: The checked parameters.
@@ -63,8 +63,15 @@ def _segments(path: Path) -> None:
     load_segments(path)
 
 
+def _world(path: Path) -> None:
+    from workbench.world import load_world
+
+    load_world(path)
+
+
 _READERS: Mapping[Reads, Callable[[Path], None]] = {
     "mapping": _mapping,
     "programmes": _programmes,
     "segments": _segments,
+    "world": _world,
 }

@@ -20,7 +20,7 @@ from workbench.params import Parameters
 from workbench.run import paths
 
 PathRole = Literal["input", "output", "name_or_path"]
-Reads = Literal["mapping", "programmes", "segments"]
+Reads = Literal["mapping", "programmes", "segments", "world"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,9 @@ ProgrammesPath = Annotated[str, Role("input", "programmes"), Field(min_length=1,
 
 SegmentsPath = Annotated[str, Role("input", "segments"), Field(min_length=1, max_length=1024)]
 """A file of segments, read before a run."""
+
+WorldPath = Annotated[str, Role("input", "world"), Field(min_length=1, max_length=1024)]
+"""A file of a world, read before a run."""
 
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
@@ -133,6 +136,23 @@ class NotebookParameters(Parameters):
                 f"{self.notebook}: {name} is not a path parameter{did_you_mean(name, roles)}"
             )
         return paths.resolve(getattr(self, name))
+
+
+class SimulateWorld(NotebookParameters):
+    """Parameters of ``05_simulate_world``."""
+
+    notebook: ClassVar[str] = "05_simulate_world"
+
+    world: WorldPath = Field("params/worlds/qsr.yaml", description="file of the world")
+    programmes: ProgrammesPath = Field("params/programmes", description="programme file or folder")
+    programme: str = Field("nth_purchase", min_length=1, description="the programme looked at")
+    holdout_share: float = Field(0.5, gt=0, lt=1, description="its hold-out, a share of customers")
+    simulated: OutputPath = Field(
+        "runs/demo/world", description="folder of its log, decisions and truth"
+    )
+    customers: int = Field(4000, ge=1, le=50_000_000, description="customers at the start")
+    days: int = Field(56, ge=1, le=3660, description="days the world lasts")
+    seed: Seed = Field(1, description="seed of all noise")
 
 
 class IngestLog(NotebookParameters):

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from workbench import text
 from workbench.log.schema import INSTANT
 from workbench.world.books import Books
 from workbench.world.memory import (
@@ -40,6 +42,9 @@ from workbench.world.memory import (
     WAITED,
 )
 from workbench.world.offers import decision_ids
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CAUSES = {
     ANYWAY: "anyway", INCREMENTAL: "incremental", PULLED_FORWARD: "pulled_forward",
@@ -179,6 +184,29 @@ class Truth:
     customers: pl.DataFrame
     withheld: pl.DataFrame
     dirt: pl.DataFrame
+
+    def account(self) -> pd.DataFrame:
+        """Return why there are more or fewer purchases than the twins make, one row a cause.
+
+        The rows add up to the effect on all customers, purchase by purchase: what was pulled forward
+        is missed later, if the world lasts that long.
+        """
+        signed = [
+            (name, sign, frame.filter(pl.col("cause") == name).height)
+            for frame, names, sign in (
+                (self.purchases, CAUSES.values(), 1),
+                (self.missed, LOSSES.values(), -1),
+            )
+            for name in names
+            if name != CAUSES[ANYWAY]
+        ]
+        return pl.DataFrame(
+            {
+                "cause": [text.words(name) for name, _, _ in signed],
+                "purchases": [sign * count for _, sign, count in signed],
+            },
+            schema={"cause": pl.String, "purchases": pl.Int64},
+        ).to_pandas()
 
     def write(self, folder: Path) -> None:
         """Write the tables into a folder, apart from any log."""
