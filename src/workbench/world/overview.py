@@ -22,6 +22,9 @@ def world_table(world: World) -> pd.DataFrame:
         Per segment its share of the customers, visits and openings of the app a week, the median
         basket, and how readily its mean customer uses and acts on offers.
 
+    Raises:
+        ParameterError: ``world`` is not a world.
+
     >>> from workbench.world.parameters import load_world
     >>> world_table(load_world("params/worlds/tiny.yaml"))["segment"].to_list()
     ['regulars', 'passers']
