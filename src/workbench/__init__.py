@@ -20,7 +20,14 @@ from workbench.errors import did_you_mean
 
 if TYPE_CHECKING:
     from workbench import report, text
-    from workbench.calibration import discount_and_check, first_days, moved_habit, readings
+    from workbench.calibration import (
+        calibrate_world,
+        compare_marginals,
+        discount_and_check,
+        first_days,
+        moved_habit,
+        readings,
+    )
     from workbench.clv import fit_clv, holdout_check, rfm_summary, tracking, value_by, value_spread
     from workbench.decision import load_programmes, programme_table
     from workbench.log import hourly_share, ingest, open_log, table_sizes, weekly_events
@@ -55,8 +62,10 @@ __all__ = [
     "DecisionCore",
     "Event",
     "broadcast_at_cost",
+    "calibrate_world",
     "came_anyway",
     "causes",
+    "compare_marginals",
     "contacts_per_week",
     "diff",
     "discount_and_check",
@@ -110,7 +119,14 @@ __all__ = [
 ]
 
 _OWNERS = {
-    "workbench.calibration": ("discount_and_check", "first_days", "moved_habit", "readings"),
+    "workbench.calibration": (
+        "calibrate_world",
+        "compare_marginals",
+        "discount_and_check",
+        "first_days",
+        "moved_habit",
+        "readings",
+    ),
     "workbench.clv": (
         "fit_clv",
         "holdout_check",

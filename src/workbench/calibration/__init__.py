@@ -9,12 +9,18 @@ from workbench.calibration.claims import (
     moved_habit,
 )
 from workbench.calibration.effects import Readings, readings
+from workbench.calibration.fitted import Calibrated, calibrate_world
+from workbench.calibration.marginals import Marginals, compare_marginals
 
 __all__ = [
+    "Calibrated",
     "DiscountAndCheck",
     "FirstDays",
+    "Marginals",
     "MovedHabit",
     "Readings",
+    "calibrate_world",
+    "compare_marginals",
     "discount_and_check",
     "first_days",
     "moved_habit",
