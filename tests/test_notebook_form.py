@@ -171,6 +171,8 @@ RULES: list[Callable[[Notebook], bool]] = [
 def test_there_are_notebooks_to_check():
     assert [path.stem for path in NOTEBOOKS] == [
         "05_simulate_world",
+        "06_calibrate_world",
+        "07_reenact_claims",
         "10_ingest_log",
         "20_profile_customers",
         "30_replay_log",

@@ -190,6 +190,41 @@ class ProfileCustomers(NotebookParameters):
         return as_of
 
 
+class CalibrateWorld(NotebookParameters):
+    """Parameters of ``06_calibrate_world``."""
+
+    notebook: ClassVar[str] = "06_calibrate_world"
+
+    log: InputPath = Field("runs/demo/log", description="folder of the stored log")
+    simulated: OutputPath = Field("runs/demo/calibrated", description="folder of the fitted world")
+    seed: Seed = Field(1, description="seed of all noise")
+
+
+class ReenactClaims(NotebookParameters):
+    """Parameters of ``07_reenact_claims``."""
+
+    notebook: ClassVar[str] = "07_reenact_claims"
+
+    world: WorldPath = Field("params/worlds/qsr.yaml", description="file of the world")
+    programmes: ProgrammesPath = Field("params/programmes", description="programmes by event")
+    weekly: ProgrammesPath = Field(
+        "params/programmes/claims/weekly_two_off.yaml", description="the weekly broadcast"
+    )
+    thanks: ProgrammesPath = Field(
+        "params/programmes/nth_purchase.yaml", description="a thank-you, a few times at most"
+    )
+    coffee: ProgrammesPath = Field(
+        "params/programmes/claims/late_coffee.yaml", description="a coffee for who seldom comes"
+    )
+    customers: int = Field(3000, ge=1, le=50_000_000, description="customers at the start")
+    days: int = Field(56, ge=1, le=3660, description="days the world lasts")
+    arrivals_per_day: float = Field(
+        20.0, ge=0, le=1e6, description="new customers a day, claim one"
+    )
+    mail_factor: float = Field(3.5, gt=0, le=1000, description="factor on e-mails that are read")
+    seed: Seed = Field(1, description="seed of all noise")
+
+
 class ReplayLog(NotebookParameters):
     """Parameters of ``30_replay_log``."""
 

@@ -41,6 +41,20 @@ class Twins(text.Result):
 
     customers: pl.DataFrame
 
+    def lives(self) -> pd.DataFrame:
+        """Return the same for readers: a row a life and the difference, a column an outcome."""
+        rows = {"with": "a", "without": "b", "difference": "difference"}
+        rows["standard error of the difference"] = "standard_error"
+        return pd.DataFrame(
+            [
+                {
+                    "offers": name,
+                    **dict(zip(self.table["outcome"], self.table[column], strict=True)),
+                }
+                for name, column in rows.items()
+            ]
+        )
+
 
 @checked
 def twin(

@@ -151,7 +151,7 @@ def readings_against_truth(
         base.mark_rule(strokeWidth=3).encode(x=alt.X("low:Q"), x2="high:Q"),
         base.mark_point(filled=True, size=90, opacity=1).encode(x=x),
         alt.Chart(data)
-        .mark_text(dy=-14)
+        .mark_text(align="left", dx=6, dy=-12)
         .encode(y=alt.Y("reading:N", sort=None), x=x, text="label:N"),
     ]
     return alt.LayerChart(
