@@ -138,7 +138,7 @@ def calibrate_world(log: Log) -> Calibrated:
         text=(
             f"{text.count(customers)} customers of {text.count(days)} days come {text.number(mean)} "
             f"times a week on average (shape {text.number(shape)}), leave at a rate of "
-            f"{text.number(100 * dropout, 3)} % a day and spend {text.money(median)} on a median basket. "
+            f"{text.number(100 * dropout, 3)}% a day and spend {text.money(median)} on a median basket. "
             "What offers do is not fitted: a log without an experiment does not say it."
         ),
         headline=f"A world of {text.count(customers)} customers who come {text.number(mean)} times a week",

@@ -69,17 +69,23 @@ class Ledgers:
     """Purchases made and missed, part by part and day by day, while a world goes on."""
 
     rows: list[NDArray[np.int64]] = field(default_factory=list)
+    is_ordered: bool = False
 
     def add(self, rows: NDArray[np.int64], persons: NDArray[np.int64]) -> None:
         """Take what happened to a part on one day."""
+        self.is_ordered = False
         kept = rows.copy()
         kept[:, E_PERSON] = persons[kept[:, E_PERSON]]
         self.rows.append(kept)
 
     def all(self) -> NDArray[np.int64]:
-        """Return everything, in the order of time."""
-        rows = np.vstack(self.rows)
-        return rows[np.lexsort((rows[:, E_HASH], rows[:, E_TS]))]
+        """Return everything, in the order of time; it is put in order once and kept as one piece."""
+        if not self.is_ordered:
+            rows = np.vstack(self.rows)
+            self.rows.clear()
+            self.rows.append(rows[np.lexsort((rows[:, E_HASH], rows[:, E_TS]))])
+            self.is_ordered = True
+        return self.rows[0]
 
 
 def purchases_frame(rows: NDArray[np.int64], books: Books) -> pl.DataFrame:

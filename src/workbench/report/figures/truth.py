@@ -198,6 +198,7 @@ def simulated_beside_real(
                 scale=alt.Scale(
                     domain=["real", "simulated"], range=[theme.PALETTE[1], theme.PALETTE[0]]
                 ),
+                legend=alt.Legend(orient="top", symbolType="stroke"),
             ),
             strokeDash=alt.StrokeDash(
                 "source:N",
@@ -217,7 +218,7 @@ def simulated_beside_real(
             title=title,
             description=f"Two lines, real and simulated, for each marginal: {text.listing(names)}.",
             usermeta=frames.caption(
-                "Each chart has scales of its own. Where the lines part, the world is not the log."
+                "Real is dashed, simulated is solid; each chart has scales of its own. Where the lines part, the world is not the log."
             ),
         )
     )
