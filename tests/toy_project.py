@@ -70,9 +70,24 @@ class Project:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        for folder in ("notebooks", "params/runs", "params/segments", "params/programmes/grocery"):
+        for folder in (
+            "notebooks",
+            "params/runs",
+            "params/segments",
+            "params/worlds",
+            "params/programmes/grocery",
+            "params/programmes/claims",
+        ):
             (root / folder).mkdir(parents=True)
-        for name in ("segments/grocery.yaml", "programmes/grocery/welcome_back.yaml"):
+        for name in (
+            "segments/grocery.yaml",
+            "worlds/qsr.yaml",
+            "programmes/house.yaml",
+            "programmes/nth_purchase.yaml",
+            "programmes/claims/late_coffee.yaml",
+            "programmes/claims/weekly_two_off.yaml",
+            "programmes/grocery/welcome_back.yaml",
+        ):
             shutil.copy(REPOSITORY / "params" / name, root / "params" / name)
         for name in ("grocery_selective", "grocery_weekly"):
             folder = REPOSITORY / "params/programmes" / name
