@@ -161,3 +161,19 @@ def named_chart(name, x):
 def test_chart_whose_data_is_named_by_its_digest_is_compared_by_the_data():
     assert not difference(named_chart("data-1f", 1.0), named_chart("data-2e", 1.0004), 1e-3)
     assert difference(named_chart("data-1f", 1.0), named_chart("data-1f", 1.5), 1e-3)
+
+
+def two_layers(first, second, *, stored):
+    names = {first: [{"x": 1.0}], second: [{"y": 2.0}]}
+    if stored:
+        names = dict(sorted(names.items()))
+    layers = [{"data": {"name": first}, "mark": "bar"}, {"data": {"name": second}, "mark": "text"}]
+    chart = {"layer": layers, "datasets": names}
+    return comparable([nbformat.from_dict(bundle(**{CHART: chart}))])
+
+
+def test_data_of_a_layered_chart_is_compared_in_the_order_of_its_use():
+    fresh = two_layers("data-9f", "data-1a", stored=False)
+    assert not difference(two_layers("data-9f", "data-1a", stored=True), fresh, 1e-3)
+    assert not difference(two_layers("data-1a", "data-9f", stored=True), fresh, 1e-3)
+    assert difference(two_layers("data-9f", "data-1a", stored=True), fresh[:0], 1e-3)

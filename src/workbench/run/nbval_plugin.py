@@ -154,14 +154,19 @@ def comparable(outputs: list[Any]) -> list[Any]:
 
 
 def _with_data_by_order(chart: Any) -> Any:
-    """Return a specification whose data sets are named by their order.
+    """Return a specification whose data sets are named by the order in which it mentions them.
+
+    Stored keys are sorted and fresh ones are not, so the order of the data sets says nothing.
 
     >>> _with_data_by_order({"data": {"name": "data-5f"}, "datasets": {"data-5f": [{"x": 1}]}})
     {'data': {'name': 'data 0'}, 'datasets': {'data 0': [{'x': 1}]}}
     """
     if not isinstance(chart, dict) or not isinstance(chart.get("datasets"), dict):
         return chart
-    names = {name: f"data {place}" for place, name in enumerate(chart["datasets"])}
+    others = {key: value for key, value in chart.items() if key != "datasets"}
+    mentioned = [name for name in _names_in(others) if name in chart["datasets"]]
+    ordered = dict.fromkeys([*mentioned, *sorted(chart["datasets"])])
+    names = {name: f"data {place}" for place, name in enumerate(ordered)}
 
     def renamed(value: Any) -> Any:
         if isinstance(value, dict):
@@ -173,9 +178,21 @@ def _with_data_by_order(chart: Any) -> Any:
             }
         return [renamed(each) for each in value] if isinstance(value, list) else value
 
-    sets = {names[name]: rows for name, rows in chart["datasets"].items()}
-    others = {key: value for key, value in chart.items() if key != "datasets"}
+    sets = {names[name]: chart["datasets"][name] for name in ordered}
     return {**renamed(others), "datasets": sets}
+
+
+def _names_in(value: Any) -> Iterator[str]:
+    """Give the names that a specification mentions, in the order of its sorted keys."""
+    if isinstance(value, dict):
+        for key in sorted(value):
+            if key == "name" and isinstance(value[key], str):
+                yield value[key]
+            else:
+                yield from _names_in(value[key])
+    elif isinstance(value, list):
+        for each in value:
+            yield from _names_in(each)
 
 
 def _joined(value: Any) -> Any:
