@@ -244,6 +244,9 @@ def test_levers_and_context_never_turn_a_score_negative():
         ("1 day", 86_400 * 10**6),
         ("24h", 86_400 * 10**6),
         ("4 weeks", 28 * 86_400 * 10**6),
+        ("0.000001 s", 1),
+        ("86400.5 s", 86_400 * 10**6 + 500_000),
+        ("316223999.999999 s", 316_223_999_999_999),
     ],
 )
 def test_a_length_of_time_is_whole_microseconds(text: str, us: int):

@@ -48,7 +48,8 @@ _RULE = "must be a number with a unit: s, min, h, days or weeks, such as '30 min
 class Duration(int):
     """A length of time: whole microseconds, written with a unit.
 
-    It is a whole number everywhere, and so is its digest: ``24 h`` and ``1 day`` are the same.
+    It is a whole number everywhere, and so is its digest: ``24 h`` and ``1 day`` are the same. Its
+    text reads back as the same length.
 
     >>> Duration.parse("2 h"), str(Duration.parse("2 h")), Duration.parse("24 h") == Duration.parse("1 day")
     (7200000000, '2 h', True)
@@ -97,9 +98,9 @@ class Duration(int):
 
     def __str__(self) -> str:
         unit, length = next((each for each in _SHOWN if int(self) % each[1] == 0), ("s", SECOND_US))
-        number = Fraction(int(self), length)
-        said = int(number) if number.denominator == 1 else float(number)
-        return f"{said} {unit[:-1] if said == 1 and unit.endswith('s') and unit != 's' else unit}"
+        whole, rest_us = divmod(int(self), length)
+        number = f"{whole}.{rest_us:06d}".rstrip("0") if rest_us else str(whole)
+        return f"{number} {'day' if number == '1' and unit == 'days' else unit}"
 
     @classmethod
     def __get_pydantic_core_schema__(
