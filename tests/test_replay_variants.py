@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from small_log import small_log
 from test_replay_log import programme
+from workbench.decision import load_programmes
 from workbench.decision.house import ProgrammeSet
 from workbench.decision.written import Value, changed
 from workbench.errors import ParameterError
@@ -20,6 +22,7 @@ from workbench.replay import log_replay, replay, sweep, vary
 from workbench.replay.job import columns_key
 from workbench.replay.variants import side_by_side
 
+ROOT = Path(__file__).parents[1]
 ROWS = [
     {"ts": f"2024-01-{day:02d}T12:00:00", "person_id": person, "amount_cents": 100 * day}
     for day in range(1, 15)
@@ -167,3 +170,14 @@ def test_vary_reads_a_text_of_values_as_a_programme_file_would():
         vary([programme()], "often.limits.cooldown", "{a: 1}, 2")
     with pytest.raises(ParameterError, match="values was empty"):
         vary([programme()], "often.limits.cooldown", " , ")
+
+
+def test_every_sweep_of_the_readme_can_be_swept():
+    said = (ROOT / "README.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    commands = [shlex.split(line) for line in said.splitlines() if "workbench sweep" in line]
+    assert commands
+    for words in commands:
+        named = dict(zip(words, words[1:], strict=False))
+        programmes = load_programmes(ROOT / named["--programme"])
+        swept = vary(programmes, named["--key"], named["--values"])
+        assert len({each.digest for each in swept.values()}) == len(named["--values"].split(","))
