@@ -8,7 +8,8 @@ import pytest
 
 from workbench.decision import load_programmes
 from workbench.decision.house import ProgrammeSet
-from workbench.decision.written import changed, key_of, read_back, written
+from workbench.decision.programme import Programme
+from workbench.decision.written import Value, changed, key_of, read_back, written
 from workbench.errors import InputError, ParameterError
 
 FOLDERS = ("params/programmes", "params/programmes/grocery", "benchmarks/programmes")
@@ -68,7 +69,7 @@ def test_changed_takes_a_key_out_and_makes_the_mappings_on_the_way(grocery: Prog
     ("key", "value", "text"),
     [
         ("lunch_baskt.limits.once", True, "did you mean 'lunch_basket'"),
-        ("lunch_basket", 3, "must begin with one of house, lunch_basket"),
+        ("lunch_basket", 3, "must begin with .* welcome_back and name a key of it$"),
         ("lunch_basket.limits.coldown", "3 days", "did you mean 'cooldown'"),
         ("lunch_basket.limits.caps.7.count", 3, "must name one of the 1 entries by its number"),
         ("lunch_basket.limits.caps.0.count", 0, "greater than or equal to 1"),
@@ -82,3 +83,25 @@ def test_changed_refuses_what_breaks_a_rule(
 ) -> None:
     with pytest.raises(ParameterError, match=text):
         changed(grocery, {key: value})  # type: ignore[dict-item]  # the value is what is refused
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("lunch_basket.limits.caps.0.count", 4),
+        ("lunch_basket.limits.cooldown", "28 days"),
+        ("lunch_basket.limits.concurrency", 99),
+        ("lunch_basket.limits.once", True),
+    ],
+)
+def test_a_what_if_may_set_a_limit_that_can_never_bind_and_is_read_back(
+    grocery: ProgrammeSet, key: str, value: Value
+) -> None:
+    idle = changed(grocery, {key: value})
+    assert read_back(json.loads(json.dumps(written(idle))), source="manifest.json") == idle
+    with pytest.raises(ParameterError, match="can never bind"):
+        Programme.from_mapping(written(idle)["programmes"][0], source="lunch_basket.yaml")
+
+
+def test_lengths_of_time_are_written_in_the_unit_that_fits(grocery: ProgrammeSet) -> None:
+    assert written(grocery)["programmes"][0]["limits"]["cooldown"] == "7 days"

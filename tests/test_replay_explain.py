@@ -226,6 +226,18 @@ def test_a_wider_cap_counts_what_it_lets_through_before(tmp_path):
         assert again.decisions().collect()["reason"][-1] == reason
 
 
+def test_a_cap_is_widened_also_to_where_the_cooldown_leaves_it_nothing_to_bind(tmp_path):
+    """In 3 days the cooldown leaves room for two: a cap of 3 refuses nothing, so the third goes out."""
+    limits = {"caps": [{"count": 2, "window": "3 days"}], "cooldown": "1 day"}
+    done = replayed(tmp_path, [at(1), at(2), at(3)], programme(limits=limits))
+    (change,) = explain(done, "ann").changes.query("kind == 'limit'").to_dict("records")
+    assert (change["was"], change["would_be"]) == (2, 3)
+    again = replay(done.log, changed(done.rules, {change["key"]: 3}), out=tmp_path / "again")
+    reopened = open_replay(tmp_path / "again")
+    assert again.decisions().collect()["reason"][-1] == "offered"
+    assert reopened.rules == again.rules
+
+
 def test_the_state_before_and_after_shows_the_slot_that_was_taken(tmp_path):
     rules = programme(limits={"caps": [{"count": 2, "window": "7 days"}], "cooldown": "1 day"})
     told = explain(replayed(tmp_path, [at(1), at(3)], rules), "ann")

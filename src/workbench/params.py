@@ -37,18 +37,25 @@ class Parameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, validate_default=True)
 
     @classmethod
-    def from_mapping(cls, values: Mapping[str, Any], *, source: str) -> Self:
+    def from_mapping(
+        cls,
+        values: Mapping[str, Any],
+        *,
+        source: str,
+        context: Mapping[str, Any] | None = None,
+    ) -> Self:
         """Check values against the model.
 
         Args:
             values: Names and values, as they come from a file or a notebook cell.
             source: What the values came from, named in every error.
+            context: What the rules of the model are told beside the values.
 
         Raises:
             ParameterError: A key is unknown or missing, or a value breaks its rule.
         """
         try:
-            return cls.model_validate(_lists_as_tuples(dict(values)))
+            return cls.model_validate(_lists_as_tuples(dict(values)), context=context)
         except ValidationError as error:
             lines = [_line(cls, detail) for detail in _first_causes(error.errors())]
             raise ParameterError(f"{source}: {'; '.join(lines)}") from None

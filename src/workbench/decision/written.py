@@ -1,7 +1,8 @@
 """Programmes as plain values and back, and with single keys changed. Owns no file and no rule.
 
 What a decision log keeps of its programmes, and how a what-if changes one key of them: the changed
-set passes the same checks as one that was read from files.
+set passes the checks of one that was read from files, but a limit may stand that can never bind. What
+that limit would have done is a fair question, and the answer is: nothing.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from workbench.decision.durations import SECOND_US, Duration, TimeOfDay
+from workbench.decision.durations import Duration, TimeOfDay
 from workbench.decision.house import House, ProgrammeSet
-from workbench.decision.programme import Programme
+from workbench.decision.programme import WHAT_IF, Programme
 from workbench.errors import InputError, ParameterError, did_you_mean, problem
 from workbench.params import Parameters
 
@@ -49,7 +50,7 @@ def read_back(values: Mapping[str, Any], *, source: str) -> ProgrammeSet:
         columns = dict(values["columns"])
         programmes = ProgrammeSet.of(
             [
-                Programme.from_mapping(each, source=source, columns=columns)
+                Programme.from_mapping(each, source=source, context=WHAT_IF, columns=columns)
                 for each in values["programmes"]
             ],
             house,
@@ -92,7 +93,8 @@ def changed(programmes: ProgrammeSet, changes: Mapping[str, Value]) -> Programme
         name, *keys = path.split(".")
         if name not in names or not keys:
             rule = f"must begin with one of {', '.join(names)} and name a key of it"
-            raise ParameterError(problem("key", path, rule) + did_you_mean(name, names))
+            hint = "" if name in names else did_you_mean(name, names)
+            raise ParameterError(problem("key", path, rule, hint=hint))
         if name not in values:
             values[name] = _plain(_model(programmes, name))
         _put(values[name], keys, value, path)
@@ -102,7 +104,7 @@ def changed(programmes: ProgrammeSet, changes: Mapping[str, Value]) -> Programme
         house = House.from_mapping(values[HOUSE], source=told)
     columns = dict(programmes.columns)
     made = [
-        Programme.from_mapping(values[each.name], source=told, columns=columns)
+        Programme.from_mapping(values[each.name], source=told, context=WHAT_IF, columns=columns)
         if each.name in values
         else each
         for each in programmes
@@ -173,9 +175,7 @@ def _plain(value: Any) -> Any:
             fields[name].alias or name: _plain(getattr(value, name))
             for name in sorted(value.model_fields_set)
         }
-    if isinstance(value, Duration):
-        return f"{value.us // SECOND_US}.{value.us % SECOND_US:06d} s"
-    if isinstance(value, TimeOfDay):
+    if isinstance(value, Duration | TimeOfDay):
         return str(value)
     if isinstance(value, Mapping):
         return {name: _plain(each) for name, each in value.items()}

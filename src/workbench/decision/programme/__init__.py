@@ -12,7 +12,7 @@ from workbench.decision.programme.choose import (
 )
 from workbench.decision.programme.experiment import CONTROL, TREATMENT, Experiment, Layer
 from workbench.decision.programme.feature import FeatureRule
-from workbench.decision.programme.limits import RESPONSES, AfterRejections, Cap, Limits
+from workbench.decision.programme.limits import RESPONSES, WHAT_IF, AfterRejections, Cap, Limits
 from workbench.decision.programme.offer import Offer, Points, Variant
 from workbench.decision.programme.programme import Programme
 from workbench.decision.programme.quiet import QuietHours
@@ -22,6 +22,7 @@ __all__ = [
     "CONTROL",
     "RESPONSES",
     "TREATMENT",
+    "WHAT_IF",
     "AfterRejections",
     "Budget",
     "Cap",

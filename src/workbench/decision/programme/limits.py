@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, Self
 
-from pydantic import model_validator
+from pydantic import ValidationInfo, model_validator
 
 from workbench.decision.durations import DAY_US, HOUR_US, Duration
 from workbench.decision.programme.types import Count, Name, Period
@@ -14,6 +15,9 @@ Counts = Literal["decided", "delivered", "viewed", "redeemed", "rejected"]
 Scope = Literal["offer", "programme", "channel", "everything"]
 RESPONSES: frozenset[Counts] = frozenset(("viewed", "redeemed", "rejected"))
 """Counts that only a customer who got the offer can raise; they differ by arm by nature."""
+
+WHAT_IF: Mapping[str, bool] = {"limits_may_idle": True}
+"""The context of a what-if: a limit may stand that can never bind, which a file must not have."""
 
 _LONGEST_PERIOD_US: dict[Period, int] = {
     "day": DAY_US + HOUR_US,
@@ -115,11 +119,17 @@ class Limits(Parameters):
         return (*caps, *(("after_rejections",) if self.after_rejections else ()))
 
     @model_validator(mode="after")
-    def _every_limit_can_bind(self) -> Self:
+    def _every_limit_can_bind(self, info: ValidationInfo) -> Self:
+        if may_idle(info):
+            return self
         if self.once and self.cooldown is not None:
             raise ValueError("has a cooldown that can never bind: once allows no second decision")
         for place, cap in enumerate(self.caps):
             self._can_bind(place, cap)
+        return self
+
+    @model_validator(mode="after")
+    def _every_cap_is_named_once(self) -> Self:
         labels = [cap.label for cap in self.caps]
         for label in labels:
             if labels.count(label) > 1:
@@ -146,6 +156,11 @@ class Limits(Parameters):
                     f"has a cap that can never bind: caps.{other_place} always binds before it "
                     f"(caps.{place})"
                 )
+
+
+def may_idle(info: ValidationInfo) -> bool:
+    """Say whether a limit may stand that can never bind."""
+    return bool((info.context or {}).get("limits_may_idle"))
 
 
 def _binds_first(other: Cap, cap: Cap) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
 from workbench.conditions import ColumnType
 from workbench.decision.context import COLUMNS
@@ -18,7 +18,7 @@ from workbench.decision.programme.checked import Conditions, conditions_of
 from workbench.decision.programme.choose import Choose
 from workbench.decision.programme.experiment import Experiment
 from workbench.decision.programme.feature import FeatureRule
-from workbench.decision.programme.limits import Limits
+from workbench.decision.programme.limits import Limits, may_idle
 from workbench.decision.programme.offer import Offer, Points
 from workbench.decision.programme.quiet import QuietHours
 from workbench.decision.programme.trigger import Trigger
@@ -91,6 +91,7 @@ class Programme(Parameters):
         values: Mapping[str, Any],
         *,
         source: str,
+        context: Mapping[str, Any] | None = None,
         columns: Mapping[str, ColumnType] | None = None,
     ) -> Self:
         """Check values against the model, and the conditions against the columns.
@@ -98,13 +99,14 @@ class Programme(Parameters):
         Args:
             values: Names and values, as they come from a file.
             source: What they came from, named in every error.
+            context: What the rules are told beside the values, such as that it is a what-if.
             columns: Names beside those that every log may have: features and columns that
                 ``house.yaml`` declares, columns of a log.
 
         Raises:
             ParameterError: A key, a value or a condition breaks its rule.
         """
-        programme = super().from_mapping(values, source=source)
+        programme = super().from_mapping(values, source=source, context=context)
         conditions_of(programme, columns or {}, source=source)
         return programme
 
@@ -162,7 +164,7 @@ class Programme(Parameters):
         return self
 
     @model_validator(mode="after")
-    def _limits_fit(self) -> Self:
+    def _limits_fit(self, info: ValidationInfo) -> Self:
         outcomes = self.limits.reads_responses
         if outcomes and self.experiment.has_control:
             raise ValueError(
@@ -177,7 +179,7 @@ class Programme(Parameters):
         if limits.concurrency is not None and (limits.once or limits.cooldown is not None):
             longest = max(offer.validity for offer in self.offers)
             possible = 0 if limits.once else -(-longest // (limits.cooldown or 1)) - 1
-            if limits.concurrency > possible:
+            if limits.concurrency > possible and not may_idle(info):
                 raise ValueError(
                     f"has limits.concurrency {limits.concurrency} that can never bind: "
                     f"at most {possible} earlier offers can be open"
