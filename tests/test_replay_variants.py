@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
 import tempfile
 from pathlib import Path
@@ -177,7 +178,7 @@ def test_every_sweep_of_the_readme_can_be_swept():
     commands = [shlex.split(line) for line in said.splitlines() if "workbench sweep" in line]
     assert commands
     for words in commands:
-        named = dict(zip(words, words[1:], strict=False))
+        named = dict(itertools.pairwise(words))
         programmes = load_programmes(ROOT / named["--programme"])
         swept = vary(programmes, named["--key"], named["--values"])
         assert len({each.digest for each in swept.values()}) == len(named["--values"].split(","))
