@@ -38,7 +38,7 @@ CASES = [
     (Sequence[str], [["a"], ("a",), []], ["a", b"a", [1], None, {"a"}]),
     (tuple[str, ...], [("a", "b"), ()], [["a"], (1,)]),
     (tuple[int, int] | None, [(1, 2), None], [3, "ab"]),
-    (Mapping[str, float], [{"a": 1.0}, {}], [["a"], None]),
+    (Mapping[str, float], [{"a": 1.0}, {}], [["a"], None, {"a": "1"}, {1: 1.0}]),
     (Callable[[int], int], [abs, lambda n: n], [3, None]),
     (pd.DataFrame | pl.DataFrame | pl.LazyFrame, [pl.DataFrame(), pl.LazyFrame()], [[], None, {}]),
     (Named, [Person()], [None, "ann", {"name": "ann"}]),

@@ -132,6 +132,10 @@ def _holds(value: object, origin: Any, arguments: tuple[Any, ...]) -> bool:
             return False
         if isinstance(value, collections.abc.Sequence) and len(inner) == 1:
             return all(fits(each, inner[0]) for each in value)
+    if isinstance(value, collections.abc.Mapping) and len(arguments) == 2:  # noqa: PLR2004 - keys, values
+        return all(
+            fits(key, arguments[0]) and fits(each, arguments[1]) for key, each in value.items()
+        )
     return True
 
 
@@ -157,7 +161,8 @@ def _in_words(hint: Any) -> str:
             inner = [_in_words(each) for each in get_args(hint) if each is not ...]
             return f"a sequence of which each is {' or '.join(inner)}"
         if issubclass(origin, collections.abc.Mapping):
-            return "a mapping"
+            inner = [_in_words(each) for each in get_args(hint)]
+            return f"a mapping of which each value is {inner[1]}" if inner else "a mapping"
     if origin is collections.abc.Callable:
         return "a function"
     name = getattr(hint, "__name__", str(hint))
