@@ -12,6 +12,7 @@ from test_replay_log import programme
 from workbench.errors import InputError, ParameterError
 from workbench.log import Log
 from workbench.replay import broadcast_at_cost, came_anyway, open_replay, replay
+from workbench.report import figures
 
 WEEKLY = {
     "kind": "broadcast",
@@ -71,24 +72,53 @@ def test_the_next_purchase_and_the_own_rate_are_those_counted_by_hand(log: Log):
         "second", **FREE, trigger={"event": "purchase", "when": "purchase_number = 2"}
     )
     weekly = replay(log, [programme("weekly", **WEEKLY)])
-    found = came_anyway({"by event": replay(log, [second]), "weekly": weekly}, horizon_days=19)
+    found = came_anyway({"by event": replay(log, [second]), "weekly": weekly}, horizon_days=18)
     mine = found.offers.filter(found.offers["sent"] == "by event")
     assert sorted(set(mine["days_to_next_purchase"])) == [18, 19, 20]
     assert found.table["days_to_next_purchase"][0] == 19
-    expected = sum((k % 3) > 0 for k in range(40)) / 40
+    expected = sum((k % 3) > 1 for k in range(40)) / 40
     assert found.table["share_anyway"][0] == pytest.approx(expected)
     anyway_cents = found.table["committed_anyway_cents"][0]
     assert anyway_cents == pytest.approx(expected * found.table["committed_cents"][0], abs=1)
     assert set(mine["purchases_before"]) == {2}
-    assert found.table["share_expected_anyway"][0] == pytest.approx(1 - math.exp(-2 / 9 * 19))
+    assert found.table["share_expected_anyway"][0] == pytest.approx(1 - math.exp(-2 / 9 * 18))
 
 
-def test_a_customer_who_never_comes_again_did_not_come_anyway(log: Log):
-    third = programme("third", **FREE, trigger={"event": "purchase", "when": "purchase_number = 3"})
-    weekly = replay(log, [programme("weekly", **WEEKLY)])
-    found = came_anyway({"by event": replay(log, [third]), "weekly": weekly})
-    assert found.table["share_anyway"][0] == 0
+def test_a_customer_who_never_comes_again_did_not_come_anyway(tmp_path: Path):
+    rows = [
+        {"ts": f"2024-01-{day:02d}T12:00:00", "person_id": person, "amount_cents": 900}
+        for day, person in ((1, "ann"), (20, "bob"))
+    ]
+    first = programme("first", **FREE, trigger={"event": "purchase", "when": "purchase_number = 1"})
+    found = came_anyway({"by event": replay(small_log(tmp_path, rows), [first])}, horizon_days=19)
+    assert found.table[["offers", "followed"]].to_numpy().tolist() == [[2, 1]]
+    assert found.table["share_anyway"][0] == found.table["committed_anyway_cents"][0] == 0
     assert found.table["days_to_next_purchase"].isna()[0]
+
+
+def test_an_offer_that_the_log_does_not_follow_so_long_is_in_no_share(log: Log):
+    """The second purchases are on the 10th, 11th and 12th, and the log ends on the 30th."""
+    second = programme(
+        "second", **FREE, trigger={"event": "purchase", "when": "purchase_number = 2"}
+    )
+    replays = {"by event": replay(log, [second])}
+    found = came_anyway(replays, horizon_days=19)
+    on_the_12th = sum(k % 3 == 2 for k in range(40))
+    assert found.table["followed"][0] == 40 - on_the_12th
+    on_the_11th = sum(k % 3 == 1 for k in range(40))
+    assert found.table["share_anyway"][0] == pytest.approx(on_the_11th / (40 - on_the_12th))
+    cents = found.table["committed_cents"][0] * on_the_11th / (40 - on_the_12th)
+    assert found.table["committed_anyway_cents"][0] == round(cents)
+    assert (
+        f"of the {40 - on_the_12th} cases that the log follows so long the customer" in found.text
+    )
+    beyond = came_anyway(replays, horizon_days=21)
+    assert beyond.table["share_anyway"].isna()[0]
+    assert beyond.table["committed_anyway_cents"].isna()[0]
+    assert "not enough data, the log follows none for 21 days" in beyond.text
+    assert (beyond.headline, beyond.choice) == ("", "")
+    with pytest.raises(InputError, match="came_anyway: the frame has no rows"):
+        figures.came_anyway(beyond.table)
 
 
 def test_nothing_sent_is_not_enough_data(log: Log):
@@ -147,5 +177,7 @@ def test_what_has_no_log_or_another_one_is_refused(log: Log, tmp_path: Path):
         came_anyway({"one": other, "two": stored})
     with pytest.raises(ParameterError, match="horizon_days was 0, must be at least 1"):
         came_anyway({"one": other}, horizon_days=0)
+    with pytest.raises(ParameterError, match="a mapping of which each value is a replay, such as"):
+        came_anyway({"one": log})  # type: ignore[dict-item]
     with pytest.raises(ParameterError, match="replays was empty"):
         came_anyway({})

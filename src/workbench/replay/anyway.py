@@ -34,15 +34,18 @@ class CameAnyway(text.Result):
     Attributes:
         table: A row for each replay with ``sent`` (its label), ``offers``, ``persons_reached``,
             ``contacts_per_customer``, ``committed_cents``, ``days_to_next_purchase`` (the median;
-            none when most customers never bought again), ``share_anyway`` (share of offers whose
-            customer bought within ``horizon_days``, in a log without these offers),
+            none when most customers never bought again), ``followed`` (offers of which the log
+            still tells ``horizon_days``; the shares are of these), ``share_anyway`` (share of
+            offers whose customer bought within ``horizon_days``, in a log without these offers),
             ``share_expected_anyway`` (the same by each customer's own rate before the offer) and
-            ``committed_anyway_cents`` (committed cost of the offers to those who came anyway).
+            ``committed_anyway_cents`` (committed cost of the offers to those who came anyway: their
+            share of it among the offers followed, of the whole). None where none is followed.
         text: For each replay its reach, its cost, and how much goes to who comes anyway.
         choice: The replay of whose cost the least goes to who comes anyway; empty when none sends.
         advice: What to test first, and why.
         offers: A row for each offer with ``sent``, ``person``, ``ts``, ``committed_cents``,
-            ``days_to_next_purchase``, ``purchases_before`` and ``share_expected_anyway``.
+            ``days_to_next_purchase``, ``purchases_before``, ``followed`` and
+            ``share_expected_anyway``.
         horizon_days: Days after an offer in which a purchase counts as "would have come anyway".
     """
 
@@ -58,7 +61,8 @@ def came_anyway(replays: Mapping[str, Replay], *, horizon_days: int = 7) -> Came
 
     A customer's own rate is the purchases of the 90 days up to the offer, or of as many as the
     customer is known for (at least one day), the triggering one included; the chance of a purchase
-    in the horizon is 1 - exp(-rate x days), as of a Poisson process.
+    in the horizon is 1 - exp(-rate x days), as of a Poisson process. An offer whose horizon goes on
+    beyond the last purchase of the log is in no share: nobody knows whether its customer came.
 
     Args:
         replays: Replays by label, such as programmes by event and a broadcast at the same cost
@@ -93,7 +97,8 @@ def came_anyway(replays: Mapping[str, Replay], *, horizon_days: int = 7) -> Came
     offers = pl.concat([_offers(sent, each, purchases) for sent, each in replays.items()])
     offers = offers.with_columns(
         share_expected_anyway=1
-        - (-pl.col("purchases_before") / pl.col("known_days") * horizon_days).exp()
+        - (-pl.col("purchases_before") / pl.col("known_days") * horizon_days).exp(),
+        followed=pl.col("ts").to_physical() + horizon_days * DAY_US <= purchases["at_us"].max(),
     ).drop("known_days")
     table = _table(replays, offers, horizon_days)
     return CameAnyway(
@@ -185,20 +190,25 @@ def _table(replays: Mapping[str, Replay], offers: pl.DataFrame, horizon_days: in
         days = mine["days_to_next_purchase"]
         reached, number = replayed.persons_reached, mine.height
         never = days.null_count()
-        anyway = days.fill_null(float("inf")) <= horizon_days
+        followed = mine.filter("followed")
+        came = followed["days_to_next_purchase"].fill_null(float("inf")) <= horizon_days
+        committed_cents = replayed.committed_cost_cents
         rows.append(
             {
                 "sent": sent,
                 "offers": number,
                 "persons_reached": reached,
                 "contacts_per_customer": number / reached if reached else None,
-                "committed_cents": replayed.committed_cost_cents,
+                "committed_cents": committed_cents,
                 "days_to_next_purchase": days.fill_null(float("inf")).median()
                 if number and never < number / 2
                 else None,
-                "share_anyway": anyway.mean() if number else None,
-                "share_expected_anyway": mine["share_expected_anyway"].mean() if number else None,
-                "committed_anyway_cents": round(mine["committed_cents"].filter(anyway).sum()),
+                "followed": followed.height,
+                "share_anyway": came.mean(),
+                "share_expected_anyway": followed["share_expected_anyway"].mean(),
+                "committed_anyway_cents": _of_the_whole(followed, came, committed_cents)
+                if number
+                else 0,
             }
         )
     ratios = (
@@ -207,7 +217,17 @@ def _table(replays: Mapping[str, Replay], offers: pl.DataFrame, horizon_days: in
         "share_anyway",
         "share_expected_anyway",
     )
-    return pd.DataFrame(rows).astype(dict.fromkeys(ratios, "float64"))
+    kinds = {**dict.fromkeys(ratios, "float64"), "committed_anyway_cents": "Int64"}
+    return pd.DataFrame(rows).astype(kinds)
+
+
+def _of_the_whole(followed: pl.DataFrame, came: pl.Series, committed_cents: int) -> int | None:
+    """Return the cost to who came anyway, were the whole like the offers followed; none: unknown."""
+    if committed_cents == 0:
+        return 0
+    cents = followed["committed_cents"]
+    whole, part = float(cents.sum()), float(cents.filter(came).sum())
+    return round(committed_cents * part / whole) if whole else None
 
 
 def _sentence(table: pd.DataFrame, horizon_days: int) -> str:
@@ -216,11 +236,21 @@ def _sentence(table: pd.DataFrame, horizon_days: int) -> str:
         if not row["offers"]:
             said.append(f"{row['sent']}: {text.NOT_ENOUGH_DATA}, nothing was sent")
             continue
-        said.append(
+        begin = (
             f"{row['sent']}: {text.plural(int(row['offers']), 'offer')} to "
             f"{text.plural(int(row['persons_reached']), 'customer')} for "
-            f"{text.amount(int(row['committed_cents']))}; in {text.share(row['share_anyway'])} of the "
-            f"cases the customer bought within {text.plural(horizon_days, 'day')} without it "
+            f"{text.amount(int(row['committed_cents']))}"
+        )
+        if not row["followed"]:
+            horizon = text.plural(horizon_days, "day")
+            said.append(f"{begin}; {text.NOT_ENOUGH_DATA}, the log follows none for {horizon}")
+            continue
+        cases = "cases"
+        if row["followed"] < row["offers"]:
+            cases = f"{text.count(int(row['followed']))} cases that the log follows so long"
+        said.append(
+            f"{begin}; in {text.share(row['share_anyway'])} of the {cases} the "
+            f"customer bought within {text.plural(horizon_days, 'day')} without it "
             f"({text.share(row['share_expected_anyway'])} expected by their own rate), which is "
             f"{text.amount(int(row['committed_anyway_cents']))} of the cost"
         )
@@ -228,7 +258,7 @@ def _sentence(table: pd.DataFrame, horizon_days: int) -> str:
 
 
 def _headline(table: pd.DataFrame, horizon_days: int) -> str:
-    sent = table[table["offers"] > 0].sort_values("share_anyway", kind="stable")
+    sent = table[table["followed"] > 0].sort_values("share_anyway", kind="stable")
     if sent.empty:
         return ""
     least, most = sent.iloc[0], sent.iloc[-1]
@@ -246,8 +276,9 @@ def _headline(table: pd.DataFrame, horizon_days: int) -> str:
 
 def _well_spent(table: pd.DataFrame) -> pd.Series[float]:
     """Return the share of committed cost that goes to who would not have come, by label, best first."""
-    by = table[table["committed_cents"] > 0].set_index("sent")
-    share = 1 - by["committed_anyway_cents"] / by["committed_cents"]
+    known = table["committed_anyway_cents"].notna()
+    by = table[(table["committed_cents"] > 0) & known].set_index("sent")
+    share = 1 - by["committed_anyway_cents"].astype("float64") / by["committed_cents"]
     return share.sort_values(ascending=False, kind="stable")
 
 
@@ -260,7 +291,7 @@ def _advice(table: pd.DataFrame) -> str:
     """Say which to test first, by the share of its cost that can bring somebody."""
     ranked = _well_spent(table)
     if ranked.empty:
-        return text.sentence(f"{text.NOT_ENOUGH_DATA}: nothing was sent at a cost")
+        return text.sentence(f"{text.NOT_ENOUGH_DATA}: nothing was sent at a cost and followed")
     said = (
         f"{text.share(ranked.iloc[0])} of its cost goes to customers who would not have come anyway"
     )

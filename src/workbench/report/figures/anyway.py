@@ -23,12 +23,12 @@ def came_anyway(
 
     Args:
         frame: One row a replay, with columns ``sent`` (its label), ``committed_cents`` and
-            ``committed_anyway_cents``.
+            ``committed_anyway_cents``; one in which it is not known has no bar.
         title: What the figure shows or finds.
         currency: Sign in front of the money.
 
     Raises:
-        InputError: A column is missing or there is no row.
+        InputError: A column is missing, or there is no row in which it is known.
 
     >>> rows = pd.DataFrame({"sent": ["by event"], "committed_cents": [9000],
     ...                      "committed_anyway_cents": [6000]})
@@ -36,7 +36,8 @@ def came_anyway(
     'Stacked bars of committed cost: by event $90.00, of it $60.00 to customers who come anyway.'
     """
     needed = ["sent", "committed_cents", "committed_anyway_cents"]
-    data = frames.ready(frame, "came_anyway", needed)
+    known = frames.ready(frame, "came_anyway", needed).dropna(subset=needed)
+    data = frames.ready(known, "came_anyway", needed).astype(dict.fromkeys(needed[1:], "int64"))
     data[_OTHERS] = (data["committed_cents"] - data["committed_anyway_cents"]) / frames.CENTS
     data[_ANYWAY] = data["committed_anyway_cents"] / frames.CENTS
     data["whole"] = data["committed_cents"] / frames.CENTS
