@@ -474,6 +474,12 @@ def test_index_of_a_folder_without_steps_is_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_meaning_of_a_parameter_is_the_comment_behind_it_whatever_signs_it_has():
+    source = 'way: str = "a # b"  # the calendar\'s way\nbare: int = 3\n# alone\n'
+    way, bare = lineage.parameters(source, "")
+    assert (way.meaning, bare.meaning) == ("the calendar's way", "")
+
+
 def test_lineage_shortens_paths_of_the_machine():
     (one,) = lineage.parameters("log: str = 'x'", "log = '/home/someone/data/log.csv'")
     assert one.value == "…/log.csv"

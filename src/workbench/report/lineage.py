@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import io
 import re
+import tokenize
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -239,9 +241,12 @@ def _assigned(source: str) -> dict[str, Any]:
 def _comments(source: str) -> dict[str, str]:
     """Return the comment behind each assignment."""
     found: dict[str, str] = {}
-    for line in source.splitlines():
-        name = re.match(r"(\w+)\s*[:=]", line)
-        comment = re.search(r"\s#\s+([^#\"']+)$", line)
-        if name and comment:
-            found[name[1]] = comment[1].strip()
+    try:
+        tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
+    except (tokenize.TokenError, SyntaxError):
+        return found
+    for token in tokens:
+        name = re.match(r"(\w+)\s*[:=]", token.line)
+        if name and token.type == tokenize.COMMENT:
+            found[name[1]] = token.string.removeprefix("#").strip()
     return found
