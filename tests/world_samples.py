@@ -102,7 +102,7 @@ def lived(
             mine[:, E_PERSON] = part.persons[mine[:, E_PERSON]]
             rows.append(mine)
             events.append(its.events())
-            decisions.append(its.decisions)
+            decisions.append(its.decisions())
     whole = np.vstack(rows)
     order = np.lexsort((whole[:, E_HASH], whole[:, E_TS], whole[:, E_PERSON]))
     happened = pl.concat(events).sort("person", "known_at", "seq")

@@ -232,7 +232,7 @@ def decisions_frame(decided: Decided) -> pl.DataFrame:
             "arm": arm,
             "offer_id": _book([o.id if o else None for o in offers]).gather(seen),
             "channel": _book([o.channel if o else None for o in offers]).gather(seen),
-            "variant": _variants(decided, touch, event_id, person),
+            "variant": variants_of(decided),
             "points": pl.DataFrame(
                 {"a": awards.gather(np.maximum(action, 0)), "yes": reason == AWARDED}
             )
@@ -346,9 +346,7 @@ def _lists(flat: NDArray[np.int64], width: NDArray[np.int64]) -> pl.Series:
     return found
 
 
-def _variants(
-    decided: Decided, touch: NDArray[np.int64], event_id: pl.Series, person: pl.Series
-) -> pl.Series:
+def variants_of(decided: Decided) -> pl.Series:
     """Return the wording of every offer that has several: drawn among those that hold."""
     out, rules = decided.out, decided.rules
     if not any(each.offer is not None and each.offer.variants for each in rules.action_list):
@@ -363,10 +361,11 @@ def _variants(
             continue
         variants = action.offer.variants
         mine = np.flatnonzero(shown & (out[:, O_ACTION] == a))
-        masks = (touch[mine, T_WORDS] >> bit) & ((1 << len(variants)) - 1)
-        bit += len(variants)
+        first, bit = bit, bit + len(variants)
         if not len(mine):
             continue
+        touch = decided.desk.touches[out[mine, O_TOUCH]]
+        masks = (touch[:, T_WORDS] >> first) & ((1 << len(variants)) - 1)
         programme = decided.programmes[action.programme]
         pattern = rules.programmes[action.programme, P_PATTERN]
         kind = (
@@ -375,9 +374,9 @@ def _variants(
         ids = _ids(
             pl.Series([programme.name] * len(mine)),
             pl.Series([kind] * len(mine)),
-            pl.Series(touch[mine, T_TS]),
-            event_id.gather(mine),
-            person.gather(mine),
+            pl.Series(touch[:, T_TS]),
+            decided.event_ids.gather(touch[:, T_ROW]),
+            decided.person_ids.gather(out[mine, O_PERSON]),
         )
         draws = draw_32_column(f"{programme.experiment.salt}:variant:" + ids)
         for mask in np.unique(masks).tolist():
@@ -449,4 +448,5 @@ __all__ = [
     "candidates_frame",
     "decisions_frame",
     "rows_frame",
+    "variants_of",
 ]

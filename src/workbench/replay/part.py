@@ -160,7 +160,6 @@ class Outcome:
     Attributes:
         made: The decisions, in the order of the core.
         with_candidates: Whether every offer that was considered was written down.
-        rows: The decisions by codes.
         reserves: What they reserved of budgets.
         events: Events of the window, of every type.
         counts: Counters by position of the programme: ``considered`` events of the trigger's type,
@@ -171,12 +170,16 @@ class Outcome:
 
     made: Decided
     with_candidates: bool
-    rows: pl.DataFrame
     reserves: Reserves
     events: int
     counts: dict[str, dict[int, int]]
     responses_not_admitted: int
     state: PartState
+
+    @cached_property
+    def rows(self) -> pl.DataFrame:
+        """The decisions by codes, in the order of the core."""
+        return rows_frame(self.made)
 
     @cached_property
     def placed(self) -> NDArray[np.int64]:
@@ -340,7 +343,6 @@ def decide_part(
     return Outcome(
         made=made,
         with_candidates=candidates,
-        rows=rows_frame(made),
         reserves=reserves_of(out, job.rules, job.zone_table, job.changes),
         events=prepared.events,
         counts={

@@ -6,17 +6,36 @@ Owns the way from a decision to a delivery. Owns no response and decides nothing
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from workbench.decision.desk import KINDS, O_ACTION, O_KIND, O_KNOWN, O_PERSON, O_REASON
+from workbench.decision.core import SLOTS
+from workbench.decision.desk import (
+    KIND_RELEASE,
+    KINDS,
+    O_ACTION,
+    O_KEY,
+    O_KIND,
+    O_KNOWN,
+    O_PERSON,
+    O_PROGRAMME,
+    O_REASON,
+    O_SEQ,
+    O_TOUCH,
+    O_TS,
+    R_SEQ,
+    R_TICK,
+    T_ROW,
+    T_TS,
+)
 from workbench.decision.house import ProgrammeSet
 from workbench.decision.rules import Rules
 from workbench.errors import ParameterError, did_you_mean, problem
 from workbench.records import OFFERED
-from workbench.replay.decided import decisions_frame
+from workbench.replay.decided import Decided, decisions_frame, variants_of
 from workbench.replay.job import Job
 from workbench.replay.part import Outcome
 from workbench.streams import keyed_hash
@@ -109,7 +128,8 @@ def deliveries_of(
         which: The persons of the window as the world numbers them, in the order of the core.
         kept: What reaches nobody.
     """
-    out = outcome.decided.out
+    made = outcome.made
+    out = made.out
     offers = np.array(
         [
             each.offer is not None and job.programmes[each.programme].name not in kept.programmes
@@ -118,25 +138,40 @@ def deliveries_of(
         dtype=bool,
     )
     at = np.flatnonzero((out[:, O_REASON] == OFFERED) & offers[np.maximum(out[:, O_ACTION], 0)])
-    if not len(at):
-        return np.zeros((0, D_WIDTH), dtype=np.int64), np.zeros(0, dtype=np.int64)
-    order = np.lexsort((at, out[at, O_KNOWN], out[at, O_PERSON]))
-    at = at[order]
-    rows = decisions_frame(replace(outcome.decided, out=out[at]))
+    sent = out[at]
+    kind = sent[:, O_KEY] // SLOTS  # within an instant in the order of the decision log
+    sent = sent[
+        np.lexsort(
+            (sent[:, O_PROGRAMME], kind, sent[:, O_SEQ], sent[:, O_KNOWN], sent[:, O_PERSON])
+        )
+    ]
     if kept.decisions:
-        goes_out = np.array(~rows["decision_id"].is_in(list(kept.decisions)))
-        at, rows = at[goes_out], rows.filter(pl.Series(goes_out))
-    table = np.zeros((len(at), D_WIDTH), dtype=np.int64)
-    table[:, D_ACTION], table[:, D_KIND] = out[at, O_ACTION], out[at, O_KIND]
-    table[:, D_KNOWN] = out[at, O_KNOWN]
-    parts = rows["decision_id"].str.split(":")
-    table[:, D_AT] = parts.list.get(2).cast(pl.Int64).to_numpy()
-    anchors = rows["event_id"].str.strip_prefix("e").cast(pl.Int64).fill_null(NO_ANCHOR)
-    table[:, D_ANCHOR] = anchors.to_numpy()
-    words = pl.select(pl.coalesce(rows["variant"], rows["offer_id"])).to_series()
-    codes = {word: keyed_hash("content", word) % _CONTENTS for word in words.unique().to_list()}
-    table[:, D_CONTENT] = words.replace_strict(codes, return_dtype=pl.Int64).to_numpy()
-    return table, which[out[at, O_PERSON]]
+        ids = decisions_frame(replace(made, out=sent))["decision_id"]
+        sent = sent[~np.array(ids.is_in(list(kept.decisions)), dtype=bool)]
+    touch = made.desk.touches[sent[:, O_TOUCH]]
+    anchor = made.desk.rows[touch[:, T_ROW]]
+    table = np.zeros((len(sent), D_WIDTH), dtype=np.int64)
+    table[:, D_ACTION], table[:, D_KIND] = sent[:, O_ACTION], sent[:, O_KIND]
+    table[:, D_KNOWN] = sent[:, O_KNOWN]
+    table[:, D_AT] = np.where(sent[:, O_KIND] == KIND_RELEASE, sent[:, O_TS], touch[:, T_TS])
+    table[:, D_ANCHOR] = np.where(anchor[:, R_TICK] == 1, NO_ANCHOR, anchor[:, R_SEQ])
+    table[:, D_CONTENT] = _contents(replace(made, out=sent))
+    return table, which[sent[:, O_PERSON]]
+
+
+def _contents(sent: Decided) -> NDArray[np.int64]:
+    """Return a number for the wording of each delivery: of its variant, else of its offer."""
+    offers = [each.offer.id if each.offer else "" for each in sent.rules.action_list]
+    codes = np.array([_content(name) for name in offers], dtype=np.int64)[sent.out[:, O_ACTION]]
+    variants = variants_of(sent)
+    at = np.flatnonzero(variants.is_not_null())
+    codes[at] = [_content(name) for name in variants.gather(at).to_list()]
+    return codes
+
+
+@cache
+def _content(name: str) -> int:
+    return keyed_hash("content", name) % _CONTENTS
 
 
 def decision_ids(  # noqa: PLR0917 - what an id is made of

@@ -7,7 +7,8 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ from workbench.world.dirt import RECORD, Soil
 from workbench.world.loop import UTC, Loop
 from workbench.world.parameters import World
 from workbench.world.people import traits_frame
+from workbench.world.stretch import Stretch
 from workbench.world.truth import (
     OUTCOMES,
     Ledgers,
@@ -145,13 +147,15 @@ def simulate(
         decided.mkdir(exist_ok=True)
         for old in decided.glob("decisions-*.parquet"):
             old.unlink()
-        for number, lived in enumerate(loop.stretches(count)):
+
+        def keep(number: int, lived: list[Stretch]) -> None:
             for part, its in zip(loop.parts, lived, strict=True):
                 ledgers.add(its.rows, part.persons)
             writer.add([its.events() for its in lived])
-            _keep_decisions(
-                [its.decisions for its in lived], decided / f"decisions-{number:05d}.parquet"
-            )
+            path = decided / f"decisions-{number:05d}.parquet"
+            _keep_decisions([its.decisions() for its in lived], path)
+
+        _behind(keep, loop.stretches(count))
         tables = {**loop.books.frames, "consent": loop.consent_frame()}
         soil = _soil(loop, decided) if world.dirt.any else None
         log = writer.finish(replace(loop.books, frames=tables), soil)
@@ -202,6 +206,18 @@ def _folder(out: str | Path | None) -> Path:
         raise InputError(problem("out", str(out), rule))
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def _behind(keep: Callable[[int, list[Stretch]], None], lived: Iterable[list[Stretch]]) -> None:
+    """Keep what was lived while the next days are: one stretch at a time, in their order."""
+    with ThreadPoolExecutor(1) as behind:
+        kept: Future[None] | None = None
+        for number, its in enumerate(lived):
+            if kept is not None:
+                kept.result()
+            kept = behind.submit(keep, number, its)
+        if kept is not None:
+            kept.result()
 
 
 def _keep_decisions(frames: Sequence[pl.DataFrame], path: Path) -> None:

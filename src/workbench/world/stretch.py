@@ -7,7 +7,7 @@ what happens behind it, so with every turn at least one more delivery of each cu
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -19,13 +19,8 @@ from workbench.decision.desk import O_PERSON, O_WIDTH
 from workbench.errors import WorkbenchError
 from workbench.replay import events
 from workbench.replay.job import Job
-from workbench.replay.part import (
-    DECISIONS_SCHEMA,
-    Outcome,
-    PartState,
-    decide_part,
-    prepare_part,
-)
+from workbench.replay.decided import DECISIONS_SCHEMA, Decided, decisions_frame
+from workbench.replay.part import Outcome, PartState, decide_part, prepare_part
 from workbench.replay.reserves import reserves_of
 from workbench.replay.some import due, put_back, taken
 from workbench.replay.windows import FIRST_SEQ
@@ -75,7 +70,7 @@ class Stretch:
         events: Gives the events, as stored.
         memory: What customers carry on.
         decided: The persons of each turn and what the core made of them, the last one counts.
-        decisions: Rows of the decision log.
+        decisions: Gives rows of the decision log, in no order.
         reserves: What they reserved of budgets.
     """
 
@@ -83,7 +78,7 @@ class Stretch:
     events: Callable[[], pl.DataFrame]
     memory: Memory
     decided: list[tuple[NDArray[np.int64], PartState]]
-    decisions: pl.DataFrame
+    decisions: Callable[[], pl.DataFrame]
     reserves: Reserves
 
 
@@ -113,9 +108,8 @@ def live_stretch(  # noqa: PLR0917 - what a stretch needs
     memory = Memory._make(each.copy() for each in part.memory)
     rows, prints = _lived(part, days, everyone, nothing, memory)
     if job is None or part.state is None:
-        none = pl.DataFrame(schema=DECISIONS_SCHEMA)
         told = partial(_events, part, rows, books)
-        return Stretch(_bought(rows), told, memory, [], none, Reserves.none())
+        return Stretch(_bought(rows), told, memory, [], partial(_decisions, []), Reserves.none())
     lived = [_bought(rows)]
     of_life = np.zeros(len(everyone), dtype=np.int64)
     of_turn = np.full(len(everyone), -1, dtype=np.int64)
@@ -150,13 +144,14 @@ def live_stretch(  # noqa: PLR0917 - what a stretch needs
         lived.append(_bought(rows))
         which = changed[printed != prints[changed]]
         prints[changed] = printed
+    last = _last_decided(turns, of_turn)
     return Stretch(
         rows=np.vstack([each[of_life[each[:, E_PERSON]] == k] for k, each in enumerate(lived)]),
         events=partial(_last_told, frames, of_turn, part),
         memory=memory,
         decided=[(persons, outcome.state) for persons, outcome in turns],
-        decisions=_decisions(turns, of_turn),
-        reserves=_reserves(turns, of_turn, job),
+        decisions=partial(_decisions, last),
+        reserves=_reserves(last, job),
     )
 
 
@@ -252,22 +247,23 @@ def _prints(deliveries: NDArray[np.int64], to: NDArray[np.int64], count: int) ->
     return found
 
 
-def _decisions(
+def _last_decided(
     turns: list[tuple[NDArray[np.int64], Outcome]], of_turn: NDArray[np.int64]
-) -> pl.DataFrame:
-    """Return of each person the decisions of the last turn, in the order of deciding."""
-    kept: list[pl.DataFrame] = []
+) -> list[Decided]:
+    """Return of each person what was decided in the last turn."""
+    found = []
     for k, (which, outcome) in enumerate(turns):
-        if outcome.decisions.height:
-            mine = of_turn[which[outcome.decided.out[:, O_PERSON]]] == k
-            kept.append(outcome.decisions.filter(pl.Series(mine)))
-    return pl.concat([pl.DataFrame(schema=DECISIONS_SCHEMA), *kept])
+        mine = of_turn[which[outcome.made.out[:, O_PERSON]]] == k
+        found.append(replace(outcome.made, out=outcome.made.out[mine]))
+    return found
 
 
-def _reserves(
-    turns: list[tuple[NDArray[np.int64], Outcome]], of_turn: NDArray[np.int64], job: Job
-) -> Reserves:
-    out = [np.zeros((0, O_WIDTH), dtype=np.int64)]
-    for k, (which, outcome) in enumerate(turns):
-        out.append(outcome.decided.out[of_turn[which[outcome.decided.out[:, O_PERSON]]] == k])
-    return reserves_of(np.vstack(out), job.rules, job.zone_table, job.changes)
+def _decisions(decided: list[Decided]) -> pl.DataFrame:
+    """Return rows of the decision log, in no order."""
+    frames = [decisions_frame(each) for each in decided if len(each.out)]
+    return pl.concat([pl.DataFrame(schema=DECISIONS_SCHEMA), *frames])
+
+
+def _reserves(decided: list[Decided], job: Job) -> Reserves:
+    out = np.vstack([np.zeros((0, O_WIDTH), dtype=np.int64), *(each.out for each in decided)])
+    return reserves_of(out, job.rules, job.zone_table, job.changes)
