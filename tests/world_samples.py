@@ -97,10 +97,8 @@ def lived(
     loop = Loop(world, programmes, seed, **more)
     rows, events, decisions = [], [], [pl.DataFrame(schema=DECISIONS_SCHEMA)]
     for days in loop.stretches(workers):
-        for part, its in zip(loop.parts, days, strict=True):
-            mine = its.rows.copy()
-            mine[:, E_PERSON] = part.persons[mine[:, E_PERSON]]
-            rows.append(mine)
+        for its in days:
+            rows.append(its.purchases())
             events.append(its.events())
             decisions.append(its.decisions())
     whole = np.vstack(rows)

@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import numba
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from workbench.decision.budgets import Ledger
 from workbench.decision.core import SPEC_VERSION
@@ -182,17 +184,21 @@ class CoreState:
         )
 
 
-def settled(memories: Table, rules: Rules) -> None:
+def _settled(memories: Table, programmes: Table, blank: NDArray[np.int64]) -> None:
     """Blank what nothing waits for any more, so that equal states are equal."""
-    for row in rules.programmes:
-        timer, held, queue = row[P_TIMER], row[P_COLLECT], row[P_QUEUE]
-        if timer >= 0:
-            memories[memories[:, timer] == NEVER_US, timer + 1 : timer + 3] = (EMPTY_US, -1)
-        if held >= 0:
-            memories[memories[:, held] < 0, held] = -1
-        if queue >= 0:
-            free = memories[:, queue] == NEVER_US
-            memories[free, queue : queue + 5] = rules.blank[queue : queue + 5]
+    for memory in memories:
+        for row in programmes:
+            timer, held, queue = row[P_TIMER], row[P_COLLECT], row[P_QUEUE]
+            if timer >= 0 and memory[timer] == NEVER_US:
+                memory[timer + 1], memory[timer + 2] = EMPTY_US, -1
+            if held >= 0 and memory[held] < 0:
+                memory[held] = -1
+            if queue >= 0 and memory[queue] == NEVER_US:
+                for place in range(queue, queue + 5):
+                    memory[place] = blank[place]
+
+
+_settled_compiled = numba.njit(cache=True, nogil=True)(_settled)
 
 
 def refresh_all(memories: Table, rules: Rules) -> None:
@@ -206,9 +212,14 @@ def refresh_all(memories: Table, rules: Rules) -> None:
 
 
 def pruned(memories: Memories, rules: Rules) -> Memories:
-    """Return the same with only those anchors for which something waits."""
+    """Return the same with only those anchors for which something waits; the table is used up."""
+    _settled_compiled(memories.table, rules.programmes, rules.blank)
+    return compact(memories, rules)
+
+
+def compact(memories: Memories, rules: Rules) -> Memories:
+    """Return memories that are settled with only those anchors for which something waits."""
     table = memories.table
-    settled(table, rules)
     if not len(rules.touch_places):
         return Memories(
             table, memories.rows[:0], memories.touches[:0], memories.event_ids[:0], memories.past
@@ -217,8 +228,9 @@ def pruned(memories: Memories, rules: Rules) -> Memories:
     waits = np.zeros(len(memories.touches), dtype=bool)
     waits[held[held >= 0]] = True
     kept = np.flatnonzero(waits)
-    held[held >= 0] = (np.cumsum(waits) - 1)[held[held >= 0]]
-    table[:, rules.touch_places] = held
+    if len(kept) < len(waits):
+        held[held >= 0] = (np.cumsum(waits) - 1)[held[held >= 0]]
+        table[:, rules.touch_places] = held
     touches = memories.touches[kept].copy()
     rows = memories.rows[touches[:, T_ROW]]
     ids = memories.event_ids.gather(touches[:, T_ROW])

@@ -56,6 +56,15 @@ def reserves_of(out: Table, rules: Rules, zones: Table, changes: Table) -> Reser
     return Reserves.merged(found)
 
 
+def programmes_of(budget: int, rules: Rules) -> NDArray[np.bool_]:
+    """Say for each programme whether an action of it draws from a budget."""
+    found = np.zeros(len(rules.programmes), dtype=bool)
+    for a, action in enumerate(rules.action_list):
+        first, end = rules.actions[a, A_BUDGETS], rules.actions[a, A_BUDGETS_END]
+        found[action.programme] |= bool((rules.lists[first:end] // 2 == budget).any())
+    return found
+
+
 def periods_of(
     account: Account, at_us: NDArray[np.int64], zones: Table, changes: Table
 ) -> NDArray[np.int64]:

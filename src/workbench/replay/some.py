@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from workbench.decision.consent import Consent
 from workbench.decision.desk import H_NEXT, T_ROW
 from workbench.decision.rolling import Rest
-from workbench.decision.state import Memories, pruned
+from workbench.decision.state import Memories, compact
 from workbench.replay.job import Job
 from workbench.replay.part import PartState
 
@@ -44,7 +44,7 @@ def taken(state: PartState, which: NDArray[np.int64], job: Job) -> PartState:
         state,
         codes=codes,
         ids=state.ids.gather(which),
-        memories=pruned(some, job.rules),
+        memories=compact(some, job.rules),
         consent=_consent_of(state.consent, which, len(state.codes)),
         keys=state.keys[which],
         held=state.held[which],
@@ -95,7 +95,7 @@ def put_back(
         pl.concat(ids),
         _rest_of(_joined(pasts), source),
     )
-    return replace(state, memories=pruned(whole, job.rules))
+    return replace(state, memories=compact(whole, job.rules))
 
 
 def due(state: PartState, until_us: int) -> NDArray[np.bool_]:

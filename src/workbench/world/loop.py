@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -58,9 +58,10 @@ from workbench.world.places import (
     stores_frame,
     weather_frame,
 )
-from workbench.world.stretch import Part, Stretch, commit, live_stretch
+from workbench.world.stretch import Part, Stretch
 
-CUSTOMERS_A_PART = 50_000
+CUSTOMERS_A_PART = 70_000
+"""The most customers of a part: fewer parts cost less, more of them need less room at one time."""
 DAYS_AT_ONCE = 3
 """Days that are lived before the core looks at them; the length changes no decision."""
 
@@ -81,7 +82,6 @@ _OFFERS = {
     "channel": pl.String(),
 }
 UTC = "UTC"
-Made = TypeVar("Made")
 
 
 @dataclass(eq=False)
@@ -136,39 +136,41 @@ class Loop:
         """Give the days, some at once, each time a list of parts; what is given is past."""
         with ThreadPoolExecutor(workers) as pool:
 
-            def each(work: Callable[[Part], Made]) -> list[Made]:
-                return list(pool.map(work, self.parts))
+            def each(work: Callable[[Stretch], None], lived: list[Stretch]) -> None:
+                list(pool.map(work, lived))
 
             for first in range(0, self.world.days, DAYS_AT_ONCE):
                 days = (first, min(first + DAYS_AT_ONCE, self.world.days))
-                lived = self._settled(days, each)
-                list(pool.map(commit, self.parts, lived, [self.job] * len(lived)))
+                kept = Kept(self.withheld, self.silent)
+                lived = [Stretch(part, days, self.job, self.books, kept) for part in self.parts]
+                self._settle(lived, each)
+                each(Stretch.commit, lived)
                 yield lived
 
-    def _settled(
+    def _settle(
         self,
-        days: tuple[int, int],
-        each: Callable[[Callable[[Part], Stretch]], list[Stretch]],
-    ) -> list[Stretch]:
+        lived: list[Stretch],
+        each: Callable[[Callable[[Stretch], None], list[Stretch]], None],
+    ) -> None:
         """Live some days until no budget binds; what is closed is noted in the ledger."""
         amounts = [amount for _, amount in self.job.budgets] if self.job else []
+        each(partial(Stretch.live, ledger=self.ledger), lived)
         while True:
-            lived = each(
-                lambda part: live_stretch(
-                    part, days, self.job, self.books, self.ledger, Kept(self.withheld, self.silent)
-                )
-            )
-            reserves = Reserves.merged([its.reserves for its in lived])
+            reserves = Reserves.merged([its.reserves() for its in lived])
             bound = self.ledger.first_to_bind(reserves, amounts)
             if bound is None:
                 self.ledger.settle(reserves)
-                return lived
+                return
             account, closing = bound
             self.ledger.closings[account] = closing
+            again = partial(Stretch.live_again, account=account, place=closing, ledger=self.ledger)
+            each(again, lived)
 
     def _rows(self) -> list[NDArray[np.int64]]:
         """Return the customers of each part: by a hash of their ids, whatever the workers."""
         count = max(1, -(-len(self.population.ids) // CUSTOMERS_A_PART))
+        if count > 1:
+            count = 2 * -(-count // 2)  # an even number, so that two workers are done together
         bucket = np.array(fnv1a32_column(self.population.ids) % count)
         lives = np.ones(len(bucket), dtype=bool)
         if self.only is not None:

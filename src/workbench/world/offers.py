@@ -37,7 +37,6 @@ from workbench.errors import ParameterError, did_you_mean, problem
 from workbench.records import OFFERED
 from workbench.replay.decided import Decided, decisions_frame, variants_of
 from workbench.replay.job import Job
-from workbench.replay.part import Outcome
 from workbench.streams import keyed_hash
 from workbench.world.life import MINUTE_US
 from workbench.world.memory import (
@@ -118,17 +117,16 @@ class Kept:
 
 
 def deliveries_of(
-    outcome: Outcome, job: Job, which: NDArray[np.int64], kept: Kept
+    made: Decided, job: Job, which: NDArray[np.int64], kept: Kept
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return what a window delivered as ``D_``, and to whom, person by person in order of time.
 
     Args:
-        outcome: The window.
+        made: The decisions of the window, in the order of the core.
         job: The replay.
         which: The persons of the window as the world numbers them, in the order of the core.
         kept: What reaches nobody.
     """
-    made = outcome.made
     out = made.out
     offers = np.array(
         [

@@ -34,13 +34,10 @@ from workbench.world.people import traits_frame
 from workbench.world.stretch import Stretch
 from workbench.world.truth import (
     OUTCOMES,
-    Ledgers,
+    Outcomes,
+    Purchases,
     Truth,
     customers_frame,
-    missed_frame,
-    outcomes_of,
-    purchases_frame,
-    twin_outcomes,
 )
 from workbench.world.writing import Writer
 
@@ -143,14 +140,14 @@ def simulate(
     count = workers or os.cpu_count() or 1
     with locked(folder):
         writer = Writer(folder / "log", len(loop.parts))
-        ledgers, decided = Ledgers(), folder / "decisions"
+        bought = Purchases(loop.books, world.response.margin)
+        decided = folder / "decisions"
         decided.mkdir(exist_ok=True)
         for old in decided.glob("decisions-*.parquet"):
             old.unlink()
 
         def keep(number: int, lived: list[Stretch]) -> None:
-            for part, its in zip(loop.parts, lived, strict=True):
-                ledgers.add(its.rows, part.persons)
+            bought.add(np.vstack([its.purchases() for its in lived]))
             writer.add([its.events() for its in lived])
             path = decided / f"decisions-{number:05d}.parquet"
             _keep_decisions([its.decisions() for its in lived], path)
@@ -159,7 +156,8 @@ def simulate(
         tables = {**loop.books.frames, "consent": loop.consent_frame()}
         soil = _soil(loop, decided) if world.dirt.any else None
         log = writer.finish(replace(loop.books, frames=tables), soil)
-        truth = _truth(loop, ledgers, soil, withheld_effects(loop, ledgers, decided, withhold))
+        withheld = withheld_effects(loop, bought.mine, decided, withhold)
+        truth = _truth(loop, bought, soil, withheld)
         truth.write(folder / "truth")
     if out is None:
         weakref.finalize(log, shutil.rmtree, folder, ignore_errors=True)
@@ -246,7 +244,9 @@ def _soil(loop: Loop, decided: Path) -> Soil:
     )
 
 
-def withheld_effects(loop: Loop, ledgers: Ledgers, decided: Path, count: int) -> pl.DataFrame:
+def withheld_effects(
+    loop: Loop, outcomes: NDArray[np.int64], decided: Path, count: int
+) -> pl.DataFrame:
     """Return what a sample of decisions changed: their customers live once more without them.
 
     Shared budgets close where they closed, so that the other customers need not live again.
@@ -254,7 +254,7 @@ def withheld_effects(loop: Loop, ledgers: Ledgers, decided: Path, count: int) ->
     sample = _sample(decided, count, loop.seed)
     people, ids = loop.population.people, loop.population.ids
     rows = np.searchsorted(ids.to_numpy(), sample["person_id"].to_numpy()).astype(np.int64)
-    mine = outcomes_of(ledgers.all(), len(ids))[rows]
+    mine = outcomes[rows]
     without = mine
     if loop.programmes is not None and len(rows):
         again = Loop(
@@ -288,16 +288,13 @@ def _sample(decided: Path, count: int, seed: int) -> pl.DataFrame:
     return drawn.select(*names).sort("decision_id")
 
 
-def _truth(loop: Loop, ledgers: Ledgers, soil: Soil | None, withheld: pl.DataFrame) -> Truth:
+def _truth(loop: Loop, bought: Purchases, soil: Soil | None, withheld: pl.DataFrame) -> Truth:
     """Put the truth together."""
-    rows, count = ledgers.all(), len(loop.population.ids)
-    mine = outcomes_of(rows, count)
-    twin = twin_outcomes(rows, count, loop.world.response.margin)
     return Truth(
         traits=traits_frame(loop.population.people, loop.population.ids, loop.world),
-        purchases=purchases_frame(rows, loop.books),
-        missed=missed_frame(rows, loop.books),
-        customers=customers_frame(loop.population.ids, mine, twin),
+        purchases=bought.made,
+        missed=bought.missed,
+        customers=customers_frame(loop.population.ids, bought.mine, bought.twin),
         withheld=withheld,
         dirt=pl.DataFrame(schema=RECORD) if soil is None else soil.record(),
     )
@@ -305,11 +302,11 @@ def _truth(loop: Loop, ledgers: Ledgers, soil: Soil | None, withheld: pl.DataFra
 
 def outcomes_under(loop: Loop, workers: int) -> NDArray[np.int64]:
     """Let a world go on to its end and return the outcomes of its customers."""
-    ledgers = Ledgers()
+    outcomes = Outcomes(len(loop.population.ids), loop.world.response.margin)
     for lived in loop.stretches(workers):
-        for part, its in zip(loop.parts, lived, strict=True):
-            ledgers.add(its.rows, part.persons)
-    return outcomes_of(ledgers.all(), len(loop.population.ids))
+        for its in lived:
+            outcomes.add(its.purchases())
+    return outcomes.mine
 
 
 def _table(truth: Truth, folder: Path, programmes: ProgrammeSet | None) -> pd.DataFrame:

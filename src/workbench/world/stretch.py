@@ -6,22 +6,21 @@ what happens behind it, so with every turn at least one more delivery of each cu
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from workbench.decision.budgets import Ledger, Reserves
-from workbench.decision.desk import O_PERSON, O_WIDTH
+from workbench.decision.budgets import Account, Ledger, Place, Reserves
+from workbench.decision.desk import O_KNOWN, O_PERSON, O_PROGRAMME, O_WIDTH
 from workbench.errors import WorkbenchError
 from workbench.replay import events
-from workbench.replay.job import Job
 from workbench.replay.decided import DECISIONS_SCHEMA, Decided, decisions_frame
-from workbench.replay.part import Outcome, PartState, decide_part, prepare_part
-from workbench.replay.reserves import reserves_of
+from workbench.replay.job import Job
+from workbench.replay.part import PartState, decide_part, prepare_part
+from workbench.replay.reserves import programmes_of, reserves_of
 from workbench.replay.some import due, put_back, taken
 from workbench.replay.windows import FIRST_SEQ
 from workbench.world.books import Books
@@ -61,105 +60,184 @@ class Part:
     channels: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
-class Stretch:
-    """Some days of a part.
+@dataclass(eq=False)
+class Turn:
+    """What the core made of some customers, given what was delivered in the turns before.
 
     Attributes:
-        rows: Purchases made and missed, x ``E_``.
-        events: Gives the events, as stored.
-        memory: What customers carry on.
-        decided: The persons of each turn and what the core made of them, the last one counts.
-        decisions: Gives rows of the decision log, in no order.
-        reserves: What they reserved of budgets.
+        which: The customers, as rows of the part.
+        frame: Their events, as stored.
+        made: The decisions.
+        state: What the core remembers of them.
     """
 
-    rows: NDArray[np.int64]
-    events: Callable[[], pl.DataFrame]
-    memory: Memory
-    decided: list[tuple[NDArray[np.int64], PartState]]
-    decisions: Callable[[], pl.DataFrame]
-    reserves: Reserves
+    which: NDArray[np.int64]
+    frame: pl.DataFrame
+    made: Decided
+    state: PartState
 
 
-def live_stretch(  # noqa: PLR0917 - what a stretch needs
-    part: Part,
-    days: tuple[int, int],
-    job: Job | None,
-    books: Books,
-    ledger: Ledger,
-    kept: Kept = Kept(),  # noqa: B008 - frozen
-) -> Stretch:
-    """Let a part live some days; the part given is not changed.
+@dataclass(eq=False)
+class Stretch:
+    """Some days of a part, lived until nothing changes; the part is not changed.
 
-    Args:
+    Attributes:
         part: The customers.
         days: The first day, and the one behind the last.
         job: The programmes as the core runs them; none: no programme.
         books: The code books.
-        ledger: What is reserved of budgets, and where they closed.
         kept: What the core decides and what reaches nobody.
-
-    Raises:
-        WorkbenchError: The days do not settle, which is a fault.
+        memory: What customers carry on.
+        turns: What the core made of them; of each customer the last turn counts.
     """
-    everyone = np.arange(len(part.persons), dtype=np.int64)
-    nothing = np.zeros((0, D_WIDTH), dtype=np.int64), np.zeros(0, dtype=np.int64)
-    memory = Memory._make(each.copy() for each in part.memory)
-    rows, prints = _lived(part, days, everyone, nothing, memory)
-    if job is None or part.state is None:
-        told = partial(_events, part, rows, books)
-        return Stretch(_bought(rows), told, memory, [], partial(_decisions, []), Reserves.none())
-    lived = [_bought(rows)]
-    of_life = np.zeros(len(everyone), dtype=np.int64)
-    of_turn = np.full(len(everyone), -1, dtype=np.int64)
-    delivered = np.zeros(len(everyone), dtype=np.uint64)
-    start, end = (int(part.setting.places.starts[day]) for day in days)
-    active = due(part.state, end)
-    active[rows[rows[:, E_TYPE] >= 0, E_PERSON]] = True
-    if _broadcasts(job, start, end):
-        active[:] = True
-    which = np.flatnonzero(active)
-    turns: list[tuple[NDArray[np.int64], Outcome]] = []
-    frames: list[pl.DataFrame] = []
-    while len(which):
-        if len(turns) > MOST_TURNS:
-            raise WorkbenchError(f"days {days} do not settle; this is a fault of the world")
-        of_turn[which] = len(turns)
-        frame = _events(part, rows[of_turn[rows[:, E_PERSON]] == len(turns)], books)
-        state = _agreed(taken(part.state, which, job), memory.opted[which], part)
-        reach = {"since": (start, FIRST_SEQ), "until": (end, FIRST_SEQ)}
-        prepared = prepare_part(frame.lazy(), job, state, **reach)
-        outcome = decide_part(prepared, job, state, ledger=ledger, candidates=False)
-        turns.append((which, outcome))
-        frames.append(frame)
-        deliveries, to = deliveries_of(outcome, job, which, kept)
-        fresh = _prints(deliveries, to, len(everyone))
-        changed = which[fresh[which] != delivered[which]]
-        delivered[which] = fresh[which]
-        again = Memory._make(each[changed] for each in part.memory)
-        rows, printed = _lived(part, days, changed, (deliveries, to), again)
-        memory.put(changed, again)
-        of_life[changed] = len(lived)
-        lived.append(_bought(rows))
-        which = changed[printed != prints[changed]]
-        prints[changed] = printed
-    last = _last_decided(turns, of_turn)
-    return Stretch(
-        rows=np.vstack([each[of_life[each[:, E_PERSON]] == k] for k, each in enumerate(lived)]),
-        events=partial(_last_told, frames, of_turn, part),
-        memory=memory,
-        decided=[(persons, outcome.state) for persons, outcome in turns],
-        decisions=partial(_decisions, last),
-        reserves=_reserves(last, job),
-    )
 
+    part: Part
+    days: tuple[int, int]
+    job: Job | None
+    books: Books
+    kept: Kept = Kept()  # noqa: RUF009 - frozen
+    memory: Memory = field(init=False)
+    turns: list[Turn] = field(init=False, default_factory=list)
 
-def commit(part: Part, lived: Stretch, job: Job | None) -> None:
-    """Make days that were lived the past of a part."""
-    part.memory = lived.memory
-    if job is not None and part.state is not None and lived.decided:
-        part.state = put_back(part.state, lived.decided, job)
+    def __post_init__(self) -> None:
+        """Begin with nothing lived."""
+        count = len(self.part.persons)
+        self.memory = Memory._make(np.empty_like(each) for each in self.part.memory)
+        self._lives: list[NDArray[np.int64]] = []
+        self._of_life = np.zeros(count, dtype=np.int64)
+        self._of_turn = np.full(count, -1, dtype=np.int64)
+        self._told: pl.DataFrame | None = None
+
+    def live(self, ledger: Ledger, which: NDArray[np.int64] | None = None) -> None:
+        """Let customers live the days from the first evening on.
+
+        Args:
+            ledger: Where budgets closed.
+            which: Rows of the customers, ascending; none: all.
+
+        Raises:
+            WorkbenchError: The days do not settle, which is a fault.
+        """
+        part, job, count = self.part, self.job, len(self.part.persons)
+        which = np.arange(count, dtype=np.int64) if which is None else which
+        nothing = np.zeros((0, D_WIDTH), dtype=np.int64), np.zeros(0, dtype=np.int64)
+        prints, delivered = np.zeros(count, dtype=np.uint64), np.zeros(count, dtype=np.uint64)
+        rows, prints[which] = self._life(which, nothing)
+        self._of_turn[which] = -1
+        if job is None or part.state is None:
+            self._told = self._events(rows)
+            return
+        start, end = (int(part.setting.places.starts[day]) for day in self.days)
+        active = due(part.state, end)
+        active[rows[rows[:, E_TYPE] >= 0, E_PERSON]] = True
+        if _broadcasts(job, start, end):
+            active[:] = True
+        which = which[active[which]]
+        most = len(self.turns) + MOST_TURNS
+        while len(which):
+            turn = len(self.turns)
+            if turn > most:
+                raise WorkbenchError(
+                    f"days {self.days} do not settle; this is a fault of the world"
+                )
+            self._of_turn[which] = turn
+            frame = self._events(rows[self._of_turn[rows[:, E_PERSON]] == turn])
+            state = _agreed(taken(part.state, which, job), self.memory.opted[which], part)
+            reach = {"since": (start, FIRST_SEQ), "until": (end, FIRST_SEQ)}
+            prepared = prepare_part(frame.lazy(), job, state, **reach)
+            outcome = decide_part(prepared, job, state, ledger=ledger, candidates=False)
+            self.turns.append(Turn(which, frame, outcome.made, outcome.state))
+            deliveries, to = deliveries_of(outcome.made, job, which, self.kept)
+            fresh = _prints(deliveries, to, count)
+            changed = which[fresh[which] != delivered[which]]
+            delivered[which] = fresh[which]
+            rows, printed = self._life(changed, (deliveries, to))
+            which = changed[printed != prints[changed]]
+            prints[changed] = printed
+
+    def live_again(self, account: Account, place: Place, ledger: Ledger) -> None:
+        """Let those live again whom the closing of a budget can have changed.
+
+        The core asks whether a budget is closed only where it decides for a programme that draws
+        from it. Whoever has no decision of such a programme at the closing or behind it would be
+        asked nothing else, and lives the same life.
+
+        Args:
+            account: What is closed.
+            place: From where on.
+            ledger: Where budgets closed, with this closing.
+        """
+        if self.job is None:
+            return
+        draws = programmes_of(account[0], self.job.rules)
+        touched = np.zeros(len(self.part.persons), dtype=bool)
+        for which, made in self._last():
+            behind = draws[made.out[:, O_PROGRAMME]] & (made.out[:, O_KNOWN] >= place[0])
+            touched[which[made.out[behind, O_PERSON]]] = True
+        if touched.any():
+            self.live(ledger, np.flatnonzero(touched))
+
+    def purchases(self) -> NDArray[np.int64]:
+        """Return the purchases made and missed, x ``E_``, with the codes of the persons."""
+        kept = [each[self._of_life[each[:, E_PERSON]] == k] for k, each in enumerate(self._lives)]
+        rows = np.vstack(kept)
+        rows[:, E_PERSON] = self.part.persons[rows[:, E_PERSON]]
+        return rows
+
+    def events(self) -> pl.DataFrame:
+        """Return the events as stored, in their order."""
+        if self._told is not None:
+            return self._told
+        kept = []
+        for k, turn in enumerate(self.turns):
+            person = np.searchsorted(self.part.persons, turn.frame["person"].to_numpy())
+            kept.append(turn.frame.filter(pl.Series(self._of_turn[person] == k)))
+        if len(kept) == 1:
+            return kept[0]
+        nothing = self._events(np.zeros((0, E_WIDTH), dtype=np.int64))
+        return pl.concat([nothing, *kept]).sort("known_at", "seq")
+
+    def decisions(self) -> pl.DataFrame:
+        """Return the rows of the decision log, in no order."""
+        frames = [decisions_frame(made) for _, made in self._last() if len(made.out)]
+        return pl.concat([pl.DataFrame(schema=DECISIONS_SCHEMA), *frames])
+
+    def reserves(self) -> Reserves:
+        """Return what was reserved of budgets."""
+        if self.job is None:
+            return Reserves.none()
+        job, out = self.job, [np.zeros((0, O_WIDTH), dtype=np.int64)]
+        out += [made.out for _, made in self._last()]
+        return reserves_of(np.vstack(out), job.rules, job.zone_table, job.changes)
+
+    def commit(self) -> None:
+        """Make the days the past of the part."""
+        self.part.memory = self.memory
+        if self.job is not None and self.part.state is not None and self.turns:
+            states = [(turn.which, turn.state) for turn in self.turns]
+            self.part.state = put_back(self.part.state, states, self.job)
+
+    def _life(
+        self, which: NDArray[np.int64], delivered: tuple[NDArray[np.int64], NDArray[np.int64]]
+    ) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+        """Let customers live the days with what is delivered and keep what comes of it."""
+        memory = Memory._make(each[which] for each in self.part.memory)
+        rows, prints = _lived(self.part, self.days, which, delivered, memory)
+        self.memory.put(which, memory)
+        self._of_life[which] = len(self._lives)
+        self._lives.append(_bought(rows))
+        return rows, prints
+
+    def _last(self) -> Iterator[tuple[NDArray[np.int64], Decided]]:
+        """Give turn by turn what was decided for those whose last turn it is."""
+        for k, turn in enumerate(self.turns):
+            mine = self._of_turn[turn.which[turn.made.out[:, O_PERSON]]] == k
+            yield turn.which, replace(turn.made, out=turn.made.out[mine])
+
+    def _events(self, rows: NDArray[np.int64]) -> pl.DataFrame:
+        """Return the events among rows as stored."""
+        people = self.part.setting.people
+        return self.books.events(rows[rows[:, E_TYPE] >= 0], self.part.persons, people.zone)
 
 
 def _lived(
@@ -196,23 +274,6 @@ def _bought(rows: NDArray[np.int64]) -> NDArray[np.int64]:
     return bought
 
 
-def _events(part: Part, rows: NDArray[np.int64], books: Books) -> pl.DataFrame:
-    """Return the events among rows as stored."""
-    events_only = rows[rows[:, E_TYPE] >= 0]
-    return books.events(events_only, part.persons, part.setting.people.zone)
-
-
-def _last_told(frames: list[pl.DataFrame], of_turn: NDArray[np.int64], part: Part) -> pl.DataFrame:
-    """Return of each person the events of the last turn, in their order."""
-    kept = []
-    for k, frame in enumerate(frames):
-        person = np.searchsorted(part.persons, frame["person"].to_numpy())
-        kept.append(frame.filter(pl.Series(of_turn[person] == k)))
-    if len(kept) == 1:
-        return kept[0]
-    return pl.concat(kept).sort("known_at", "seq")
-
-
 def _agreed(some: PartState, opted: NDArray[np.int64], part: Part) -> PartState:
     """Let the opt-outs of some persons be known; their consent has room for one of each channel."""
     width = max(part.channels, default=-1) + 1
@@ -245,25 +306,3 @@ def _prints(deliveries: NDArray[np.int64], to: NDArray[np.int64], count: int) ->
         value ^= value >> np.uint64(29)
     np.add.at(found, to, value)
     return found
-
-
-def _last_decided(
-    turns: list[tuple[NDArray[np.int64], Outcome]], of_turn: NDArray[np.int64]
-) -> list[Decided]:
-    """Return of each person what was decided in the last turn."""
-    found = []
-    for k, (which, outcome) in enumerate(turns):
-        mine = of_turn[which[outcome.made.out[:, O_PERSON]]] == k
-        found.append(replace(outcome.made, out=outcome.made.out[mine]))
-    return found
-
-
-def _decisions(decided: list[Decided]) -> pl.DataFrame:
-    """Return rows of the decision log, in no order."""
-    frames = [decisions_frame(each) for each in decided if len(each.out)]
-    return pl.concat([pl.DataFrame(schema=DECISIONS_SCHEMA), *frames])
-
-
-def _reserves(decided: list[Decided], job: Job) -> Reserves:
-    out = np.vstack([np.zeros((0, O_WIDTH), dtype=np.int64), *(each.out for each in decided)])
-    return reserves_of(out, job.rules, job.zone_table, job.changes)

@@ -6,7 +6,7 @@ is the difference to the twin, who lives in the same world without the programme
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,7 @@ from workbench.world.memory import (
     E_TS,
     E_TWIN,
     E_TYPE,
+    E_WIDTH,
     HALO_VISIT,
     INCREMENTAL,
     PULLED_FORWARD,
@@ -64,28 +65,61 @@ LOSSES = {DIP: "made_before", TIRED: "fatigue", WAITED: "waiting"}
 OUTCOMES = ("purchases", "sales_cents", "margin_cents", "discount_cents")
 
 
-@dataclass
-class Ledgers:
-    """Purchases made and missed, part by part and day by day, while a world goes on."""
+class Outcomes:
+    """What the purchases of each customer come to, while a world goes on.
 
-    rows: list[NDArray[np.int64]] = field(default_factory=list)
-    is_ordered: bool = False
+    Attributes:
+        mine: Customer x ``OUTCOMES``.
+        twin: The same of the twins whom no programme reaches.
+    """
 
-    def add(self, rows: NDArray[np.int64], persons: NDArray[np.int64]) -> None:
-        """Take what happened to a part on one day."""
-        self.is_ordered = False
-        kept = rows.copy()
-        kept[:, E_PERSON] = persons[kept[:, E_PERSON]]
-        self.rows.append(kept)
+    def __init__(self, persons: int, margin: float) -> None:
+        self._margin = margin
+        self.mine = np.zeros((persons, len(OUTCOMES)), dtype=np.int64)
+        self.twin = np.zeros_like(self.mine)
 
-    def all(self) -> NDArray[np.int64]:
-        """Return everything, in the order of time; it is put in order once and kept as one piece."""
-        if not self.is_ordered:
-            rows = np.vstack(self.rows)
-            self.rows.clear()
-            self.rows.append(rows[np.lexsort((rows[:, E_HASH], rows[:, E_TS]))])
-            self.is_ordered = True
-        return self.rows[0]
+    def add(self, rows: NDArray[np.int64]) -> None:
+        """Add purchases made and missed, x ``E_`` with the codes of persons.
+
+        A twin makes the purchases that happen anyway, and those that were missed here.
+        """
+        made = rows[rows[:, E_TYPE] == PURCHASE]
+        np.add.at(self.mine[:, 0], made[:, E_PERSON], 1)
+        for k, column in enumerate((E_AMOUNT, E_MARGIN, E_DISCOUNT), start=1):
+            np.add.at(self.mine[:, k], made[:, E_PERSON], made[:, column])
+        anyway = rows[rows[:, E_TWIN] >= 0]
+        person, paid = anyway[:, E_PERSON], anyway[:, E_TWIN]
+        margin = (paid * self._margin).astype(np.int64)
+        for k, value in enumerate((np.ones_like(paid), paid, margin)):
+            np.add.at(self.twin[:, k], person, value)
+
+
+class Purchases(Outcomes):
+    """The same, and the purchases themselves as the truth tells them."""
+
+    def __init__(self, books: Books, margin: float) -> None:
+        super().__init__(books.persons, margin)
+        self._books = books
+        nothing = np.zeros((0, E_WIDTH), dtype=np.int64)
+        self._made = [purchases_frame(nothing, books)]
+        self._missed = [missed_frame(nothing, books)]
+
+    def add(self, rows: NDArray[np.int64]) -> None:
+        """Add the purchases of some days, which lie behind those before them."""
+        super().add(rows)
+        ordered = rows[np.lexsort((rows[:, E_HASH], rows[:, E_TS]))]
+        self._made.append(purchases_frame(ordered, self._books))
+        self._missed.append(missed_frame(ordered, self._books))
+
+    @property
+    def made(self) -> pl.DataFrame:
+        """The purchases that were made, in the order of time."""
+        return pl.concat(self._made)
+
+    @property
+    def missed(self) -> pl.DataFrame:
+        """The purchases that were missed, in the order of time."""
+        return pl.concat(self._missed)
 
 
 def purchases_frame(rows: NDArray[np.int64], books: Books) -> pl.DataFrame:
@@ -138,34 +172,6 @@ def missed_frame(rows: NDArray[np.int64], books: Books) -> pl.DataFrame:
             "amount_cents": missed[:, E_TWIN],
         }
     ).with_columns(pl.format("e{}", "event_id").alias("event_id"))
-
-
-def outcomes_of(rows: NDArray[np.int64], persons: int) -> NDArray[np.int64]:
-    """Return for each person purchases, sales, margin and discount."""
-    made = rows[rows[:, E_TYPE] == PURCHASE]
-    found = np.zeros((persons, len(OUTCOMES)), dtype=np.int64)
-    for k, column in enumerate((None, E_AMOUNT, E_MARGIN, E_DISCOUNT)):
-        value = np.ones(len(made), dtype=np.int64) if column is None else made[:, column]
-        np.add.at(found[:, k], made[:, E_PERSON], value)
-    return found
-
-
-def twin_outcomes(rows: NDArray[np.int64], persons: int, margin: float) -> NDArray[np.int64]:
-    """Return the same of the twins whom no programme reaches.
-
-    A twin makes the purchases that happen anyway, and those that were missed here.
-
-    Args:
-        rows: Purchases made and missed.
-        persons: How many persons there are.
-        margin: Margin of a basket, as a share.
-    """
-    made = rows[rows[:, E_TWIN] >= 0]
-    found = np.zeros((persons, len(OUTCOMES)), dtype=np.int64)
-    paid = made[:, E_TWIN]
-    for k, value in enumerate((np.ones_like(paid), paid, (paid * margin).astype(np.int64))):
-        np.add.at(found[:, k], made[:, E_PERSON], value)
-    return found
 
 
 @dataclass(frozen=True, eq=False)
