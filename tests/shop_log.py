@@ -60,10 +60,15 @@ def write_shop(folder: Path) -> None:
 def write_run_file(path: Path, shop: str, runs: str) -> None:
     """Write a run of the notebooks on the shop."""
     places = {
-        name: f"{runs}/{name}" for name in ("log", "profile", "decisions", "comparison", "clv")
+        name: f"{runs}/{name}"
+        for name in ("log", "profile", "decisions", "comparison", "clv", "simulated")
     }
+    world = {"customers": 1_500, "days": 56}
     steps = [
+        ("05_simulate_world", {**world, "simulated": f"{runs}/world"}, []),
+        ("07_reenact_claims", {**world, "arrivals_per_day": 10.0}, []),
         ("10_ingest_log", {"source": shop, "mapping": f"{shop}/shop.yaml", "parts": 2}, ["log"]),
+        ("06_calibrate_world", {}, ["log", "simulated"]),
         ("20_profile_customers", {"bins": 4}, ["log", "profile"]),
         ("30_replay_log", {}, ["log", "profile", "decisions"]),
         ("31_compare_programmes", {}, ["log", "profile", "comparison"]),
