@@ -24,8 +24,7 @@ from workbench.world.places import Places
 MINUTE_US = 60_000_000
 DAY_MINUTES = 24 * 60
 DAY_US = DAY_MINUTES * MINUTE_US
-_WORK_PARTS = 3  # breakfast, lunch and afternoon are spent near work on four of five days
-_NEAR_WORK = 0.7
+_WORK_PARTS = 3  # breakfast, lunch and afternoon can be spent near work
 
 
 class Setting(NamedTuple):
@@ -48,8 +47,8 @@ class Setting(NamedTuple):
 
 (
     S_ACT_US, S_PULL, S_PULL_DAYS, S_LARGER, S_DOWN, S_HALO, S_HALO_DAYS, S_WAIT, S_WAIT_DECAY,
-    S_REJECT, S_MARGIN, S_REGISTER, S_LEFT, S_SEARCH, S_CHECK_IN, S_WIDTH,
-) = range(16)  # fmt: skip
+    S_REJECT, S_MARGIN, S_REGISTER, S_LEFT, S_SEARCH, S_CHECK_IN, S_BROWSE, S_BEACON, S_WIFI, S_WIDTH,
+) = range(19)  # fmt: skip
 """Places of :attr:`Setting.rates`."""
 
 
@@ -61,10 +60,12 @@ def is_there(setting: Setting, i: int, day: int) -> bool:
 
 @in_core
 def store_of(setting: Setting, i: int, day: int, part: int) -> int:
-    """Return the store that a customer goes to in a part of a day."""
-    if 1 <= part <= _WORK_PARTS and uniform(setting.people.key[i], day, WHERE, part) < _NEAR_WORK:
-        return setting.people.work_store[i]
-    return setting.people.home_store[i]
+    """Return the store that a customer goes to in a part of a day: the nearer one more often."""
+    people = setting.people
+    near_work = people.home_m[i] / (people.home_m[i] + people.work_m[i])
+    if 1 <= part <= _WORK_PARTS and uniform(people.key[i], day, WHERE, part) < near_work:
+        return people.work_store[i]
+    return people.home_store[i]
 
 
 @in_core

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from workbench.decision.compiled import in_core
 from workbench.world.life import (
     MINUTE_US,
+    S_BROWSE,
     S_LEFT,
     S_REGISTER,
     S_SEARCH,
@@ -65,6 +66,7 @@ from workbench.world.memory import (
     NEVER_US,
     OPEN_SLOTS,
     OPTED_OUT,
+    PRODUCT_VIEW,
     REGISTRATION,
     REJECTED,
     SEARCH,
@@ -94,7 +96,7 @@ from workbench.world.visits import (
 )
 
 ROOM = 128
-"""More rows than one customer can fill on one day: six visits of five rows at most, twelve offers
+"""More rows than one customer can fill on one day: six visits of seven rows at most, twelve offers
 that are viewed, refused and bought with, and what is beside purchases."""
 
 
@@ -125,6 +127,9 @@ def browse(  # noqa: PLR0917 - compiled: flat values
         out[n - 1, E_CHANNEL] = IN_APP
         if uniform(key, day, APP, 2) < setting.rates[S_SEARCH]:
             n = row_of(setting, out, n, i, day, SEARCH, at_us + MINUTE_US // 2, 52)
+            out[n - 1, E_CHANNEL], out[n - 1, E_CATEGORY] = IN_APP, people.menu[i]
+        if uniform(key, day, APP, 4) < setting.rates[S_BROWSE]:
+            n = row_of(setting, out, n, i, day, PRODUCT_VIEW, at_us + MINUTE_US, 54)
             out[n - 1, E_CHANNEL], out[n - 1, E_CATEGORY] = IN_APP, people.menu[i]
         if uniform(key, day, APP, 3) < setting.rates[S_LEFT]:
             n = row_of(setting, out, n, i, day, BASKET_ADD, at_us + 2 * MINUTE_US, 51)

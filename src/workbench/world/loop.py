@@ -29,6 +29,8 @@ from workbench.world.books import Books
 from workbench.world.life import (
     DAY_US,
     S_ACT_US,
+    S_BEACON,
+    S_BROWSE,
     S_CHECK_IN,
     S_DOWN,
     S_HALO,
@@ -44,6 +46,7 @@ from workbench.world.life import (
     S_WAIT,
     S_WAIT_DECAY,
     S_WIDTH,
+    S_WIFI,
     Setting,
 )
 from workbench.world.memory import NEVER_DAY, NEVER_US, TYPES, Memory
@@ -267,6 +270,8 @@ def rates_of(world: World) -> NDArray[np.float64]:
     rates[S_REJECT], rates[S_MARGIN] = rule.rejects, rule.margin
     rates[S_REGISTER], rates[S_LEFT] = world.register_share, world.basket_left_share
     rates[S_SEARCH], rates[S_CHECK_IN] = world.search_share, world.check_in_share
+    rates[S_BROWSE], rates[S_BEACON] = world.browse_share, world.beacon_share
+    rates[S_WIFI] = world.wifi_share
     return rates
 
 

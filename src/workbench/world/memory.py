@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 TYPES = (
     "purchase", "app_open", "geo_enter", "check_in", "basket_add", "search", "registration",
-    "offer_viewed", "offer_redeemed", "offer_rejected", "opt_out",
+    "offer_viewed", "offer_redeemed", "offer_rejected", "opt_out", "beacon_seen", "wifi_join",
+    "product_view",
 )  # fmt: skip
 (
     PURCHASE, APP_OPEN, GEO_ENTER, CHECK_IN, BASKET_ADD, SEARCH, REGISTRATION,
-    VIEWED, REDEEMED, REJECTED, OPTED_OUT,
-) = range(11)  # fmt: skip
+    VIEWED, REDEEMED, REJECTED, OPTED_OUT, BEACON_SEEN, WIFI_JOIN, PRODUCT_VIEW,
+) = range(14)  # fmt: skip
 """Types of events."""
 
 SKIPPED = -1

@@ -90,7 +90,11 @@ class World(Parameters):
         register_share: Chance of an anonymous customer to register at an opening of the app.
         basket_left_share: Share of openings of the app that leave a basket behind.
         search_share: Share of openings of the app with a search.
+        browse_share: Share of openings of the app at which a product is looked at.
         check_in_share: Share of visits in a store with a check-in.
+        beacon_share: Share of visits in a store at which a beacon there sees the phone of a
+            customer who shares where they are.
+        wifi_share: Share of visits in a store at which a phone joins its Wi-Fi.
         dirt: What is wrong with the written log.
 
     >>> World.from_mapping({"name": "none", "days": 0}, source="w.yaml")
@@ -114,7 +118,10 @@ class World(Parameters):
     register_share: Rate = 0.2
     basket_left_share: Rate = 0.0
     search_share: Rate = 0.0
+    browse_share: Rate = 0.0
     check_in_share: Rate = 0.0
+    beacon_share: Rate = 0.0
+    wifi_share: Rate = 0.0
     dirt: Dirt = Dirt()
 
     @field_validator("start")

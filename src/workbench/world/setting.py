@@ -26,7 +26,7 @@ class Store(Parameters):
         city: Where it is.
         x_km: Place, eastwards from the middle of the world.
         y_km: Place, northwards.
-        opens: When it opens, on the clock of the world.
+        opens: When it opens, on the clock of its customers.
         closes: When it closes; ``24:00`` is the end of the day.
         has_cafe: Whether it has a café.
         weight: How many customers it has, against the others.

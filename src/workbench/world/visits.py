@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from workbench.decision.compiled import in_core
 from workbench.world.life import (
     MINUTE_US,
+    S_BEACON,
     S_CHECK_IN,
     S_DOWN,
     S_HALO,
@@ -26,6 +27,7 @@ from workbench.world.life import (
     S_PULL,
     S_PULL_DAYS,
     S_WAIT,
+    S_WIFI,
     Setting,
     basket_cents,
     comes_anyway,
@@ -41,6 +43,7 @@ from workbench.world.memory import (
     ANYWAY,
     APP_OPEN,
     BASKET_ADD,
+    BEACON_SEEN,
     CHECK_IN,
     DELIVERIES_A_DAY,
     DIP,
@@ -93,6 +96,7 @@ from workbench.world.memory import (
     V_WIDTH,
     WAITED,
     WAITING,
+    WIFI_JOIN,
     Memory,
 )
 from workbench.world.noise import (
@@ -190,7 +194,7 @@ def approach(  # noqa: PLR0917 - compiled: flat values
     day: int,
     visit: NDArray,  # type: ignore[type-arg]  # compiled
 ) -> int:
-    """Write what comes before a purchase: the app and the basket, or the geofence and a check-in."""
+    """Write what comes before a purchase: app and basket, or geofence, beacon, Wi-Fi and check-in."""
     key, at_us, index = setting.people.key[i], visit[V_TIME], visit[V_INDEX]
     part = visit[V_PART]
     before = int((4.0 + 6.0 * uniform(key, day, MINUTE, 16 + part)) * MINUTE_US)
@@ -208,6 +212,12 @@ def approach(  # noqa: PLR0917 - compiled: flat values
         row = out[n - 1]
         row[E_STORE] = visit[V_STORE]
         row[E_DISTANCE] = int(20.0 + GEO_M * uniform(key, day, MINUTE, 24 + part))
+        if uniform(key, day, VISIT, 24 + part) < setting.rates[S_BEACON]:
+            n = row_of(setting, out, n, i, day, BEACON_SEEN, at_us - before // 2, index + 4)
+            out[n - 1, E_STORE] = visit[V_STORE]
+    if uniform(key, day, VISIT, 32 + part) < setting.rates[S_WIFI]:
+        n = row_of(setting, out, n, i, day, WIFI_JOIN, at_us - before // 3, index + 5)
+        out[n - 1, E_STORE] = visit[V_STORE]
     if uniform(key, day, VISIT, 16 + part) < setting.rates[S_CHECK_IN]:
         n = row_of(setting, out, n, i, day, CHECK_IN, at_us - before // 4, index + 1)
         out[n - 1, E_STORE] = visit[V_STORE]
