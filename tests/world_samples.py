@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import yaml
 
 from workbench.decision.house import House, ProgrammeSet
 from workbench.decision.programme import Programme
@@ -22,6 +23,27 @@ ROOT = Path(__file__).parents[1]
 def tiny(*, customers: int = 120, days: int = 21) -> World:
     """Return the world for tests, smaller still."""
     return load_world(ROOT / "params/worlds/tiny.yaml").sized(customers=customers, days=days)
+
+
+def altered(changes: dict[str, Any], *, customers: int = 80, days: int = 14) -> World:
+    """Return the world for tests with other values.
+
+    Args:
+        changes: Values by keys with dots, such as ``calendar.season``; in a list each one is meant.
+        customers: Customers at the start; nobody arrives later unless a change says so.
+        days: Days.
+    """
+    values = yaml.safe_load((ROOT / "params/worlds/tiny.yaml").read_text())
+    size = {"customers": customers, "days": days, "arrivals_per_day": 0.0}
+    for key, value in {**size, **changes}.items():
+        *way, last = key.split(".")
+        inner = [values]
+        for name in way:
+            found = [each.setdefault(name, {}) for each in inner]
+            inner = [each for one in found for each in (one if isinstance(one, list) else [one])]
+        for each in inner:
+            each[last] = value
+    return World.from_mapping(values, source="altered")
 
 
 def programme(name: str = "coffee", **keys: Any) -> Programme:
