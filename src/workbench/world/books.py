@@ -135,7 +135,9 @@ class Books:
                 "offer": _coded(np.where(answers, self.offer_of[action], -1)),
                 "amount_cents": _whole(rows[:, E_AMOUNT]),
                 "discount_cents": _whole(rows[:, E_DISCOUNT]),
-                "margin_cents": _whole(np.maximum(rows[:, E_MARGIN], -1)),
+                "margin_cents": pl.Series(rows[:, E_MARGIN]).set(
+                    pl.Series(rows[:, E_TYPE] != PURCHASE), None
+                ),
                 "quantity": _whole(rows[:, E_QUANTITY]),
                 "distance_m": _whole(rows[:, E_DISTANCE]).cast(pl.Float64),
                 "tz": pl.Series(zone_of[rows[:, E_PERSON]], dtype=pl.Int32),
