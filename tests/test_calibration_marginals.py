@@ -15,6 +15,7 @@ from workbench.log import Log, ingest, open_log
 from workbench.world import World, simulate
 from world_samples import tiny
 
+BROUGHT = Path(__file__).resolve().parents[2] / "shared" / "data" / "starbucks"
 PEAKS = [0.0] * 8 + [1.0, 3.0, 1.0, 1.0, 2.0, 2.0, 1.0, 1.0, 1.0, 2.0, 3.0, 2.0] + [0.0] * 4
 
 
@@ -113,6 +114,22 @@ def test_a_survival_never_rises():
 def test_a_short_log_is_not_enough_data():
     with pytest.raises(InputError, match="not enough data: the log has 14 days"):
         calibrate_world(simulate(tiny(days=14), seed=1).log)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not BROUGHT.is_dir(), reason="the Starbucks log is not part of the project; it is brought along"
+)
+def test_the_starbucks_log_is_fitted_where_it_is_brought_and_its_distances_are_said(tmp_path: Path):
+    ingest(BROUGHT, "starbucks", tmp_path / "log")
+    log = open_log(tmp_path / "log")
+    world = calibrate_world(log).world
+    found = compare_marginals(log, simulate(world, seed=1).log)
+    assert world.days == 30
+    near = found.table.set_index("marginal")["is_close"]
+    assert near.drop(BASKETS).all(), found.table
+    assert not near[BASKETS]  # two kinds of baskets, small and large, are not one bell
+    assert BASKETS in found.text
 
 
 def test_the_real_sample_is_fitted_and_most_marginals_are_near(tmp_path: Path):

@@ -24,8 +24,8 @@ from workbench.errors import InputError
 from workbench.log import Log
 from workbench.world import World
 
-_SETTLED_WEEKS = 4
-_LEAST_WEEKS = 8
+_LEAST_WEEKS = 4
+_MOST_SETTLED_WEEKS = 4
 _LEAST_CUSTOMERS = 10
 _HOURS = 24
 _MOST_A_DAY = 20.0
@@ -50,13 +50,13 @@ def calibrate_world(log: Log) -> Calibrated:
 
     The rate of visits is gamma over customers, by the mean and variance of their purchases (negative
     binomial, by moments); customers leave at a constant rate, by the decline of the purchases of
-    those seen in the first four weeks; as many are new a day as are first seen in the last quarter of
+    those seen in the first four weeks (of a short log, its first third); as many are new a day as are first seen in the last quarter of
     the log, by when those who were there have been seen; baskets are log-normal between and within customers; hours
     and weekdays have the shares of the log. Customers whom the log never saw are not in it, so that
     very rare visitors are missed.
 
     Args:
-        log: A log with at least eight whole weeks and ten customers of purchases.
+        log: A log with at least four whole weeks and ten customers of purchases.
 
     Returns:
         A world of one segment and one store, with the log's number of customers and days.
@@ -122,14 +122,18 @@ def calibrate_world(log: Log) -> Calibrated:
     world = World.from_mapping(values, source="the log")
     table = pd.DataFrame(
         [
-            ("customers at the start", world.customers, "customers less new ones"),
+            ("customers at the start", world.customers, "all customers less the new ones"),
             ("new customers a day", arrivals, "first purchases in the last quarter"),
             ("visits a week, mean", mean, "purchases over days lived"),
             ("visits a week, shape of the gamma", shape, "their variance over customers"),
             ("share that leaves a day", dropout, "decline of the first customers' purchases"),
-            ("median basket, cents", median, "median of the log of baskets"),
-            ("spread of baskets between customers", between, "means of the logs"),
-            ("spread of baskets within customers", within, "their rest"),
+            ("median basket, cents", median, "mean of the logarithms of baskets"),
+            (
+                "spread of baskets between customers",
+                between,
+                "variance of the customers' mean logarithms",
+            ),
+            ("spread of baskets within customers", within, "variance around these means"),
         ],
         columns=["figure", "value", "fitted_to"],
     )
@@ -154,10 +158,10 @@ def _dropout_per_day(bought: pl.DataFrame, first: date, days: int) -> float:
     """
     week = ((pl.col("day") - pl.lit(first)).dt.total_days() // 7).alias("number")
     numbered = bought.with_columns(week)
-    early = numbered.filter(pl.col("number") < _SETTLED_WEEKS)["person"].unique()
+    early = numbered.filter(pl.col("number") < _settled_weeks(days))["person"].unique()
     later = numbered.filter(
         pl.col("person").is_in(early.implode()),
-        pl.col("number") >= _SETTLED_WEEKS,
+        pl.col("number") >= _settled_weeks(days),
         pl.col("number") < days // 7,
     )
     counts = later.group_by("number").len().sort("number")
@@ -167,6 +171,11 @@ def _dropout_per_day(bought: pl.DataFrame, first: date, days: int) -> float:
         counts["number"].to_numpy(), np.log(counts["len"].to_numpy()), 1, w=np.sqrt(counts["len"])
     )[0]
     return float(min(max(-slope / 7, 0.0), 1.0))
+
+
+def _settled_weeks(days: int) -> int:
+    """Return the weeks by which those who were there from the start are known: a third, at most four."""
+    return min(_MOST_SETTLED_WEEKS, days // 7 // 3)
 
 
 def _visits(
@@ -185,7 +194,7 @@ def _visits(
         dropout: Rate at which customers leave, a day.
         arrivals: New customers a day.
     """
-    late = begins >= _SETTLED_WEEKS * 7
+    late = begins >= _settled_weeks(days) * 7
     new = min(arrivals * days / max(int(late.sum()), 1), 1.0) * late
     (whole, whole_2), (rest, rest_2) = (
         _lived(left.astype(float), dropout) for left in (np.full(len(n), days), days - begins)

@@ -120,12 +120,12 @@ def compare_marginals(real: Log, simulated: Log) -> Marginals:
         table=table.to_pandas(),
         text=(
             f"{text.count(close)} of {text.count(table.height)} marginals of the simulated log are "
-            f"within {text.share(CLOSE)} of the real one. They differ most in "
-            f"“{worst[by]}”, by {text.share(worst['distance'])}: at "
-            f"{text.count(worst['most_apart_at'])} it is {text.share(worst['share_real'])} in the real "
+            f"close to the real ones: less than {text.share(CLOSE)} would have to move. They differ "
+            f"most in “{worst[by]}”, by {text.share(worst['distance'])}: the share at "
+            f"{text.count(worst['most_apart_at'])} is {text.share(worst['share_real'])} in the real "
             f"log and {text.share(worst['share_simulated'])} in the simulated one."
         ),
-        headline=f"{close} of {table.height} marginals are within {text.share(CLOSE)}",
+        headline=f"{close} of {table.height} marginals are close to those of the real log",
         shares=shares.sort("order", "source", "place")
         .select("marginal", "source", "place", "share")
         .to_pandas(),
