@@ -180,6 +180,15 @@ def chart_frames() -> dict[str, pd.DataFrame]:
                 "meets_truth": [True, True, False, False],
             }
         ),
+        "first_days_by_world": pd.DataFrame(
+            {
+                "world": ["as it is", "e-mails are read", "nobody opens the app"],
+                "share_by_event": [0.14, 0.15, 0.0],
+                "share_by_calendar": [0.02, 0.13, 0.0],
+                "ratio": [7.5, 1.1, math.nan],
+                "doubles": [True, False, False],
+            }
+        ),
         "simulated_beside_real": pd.DataFrame(
             [
                 (marginal, source, place, max(0.0, 0.1 + 0.05 * math.sin(place / 3) + shift))

@@ -29,6 +29,7 @@ from workbench.report.figures.log import events_per_week, hour_profile
 from workbench.report.figures.profile import lifecycle_bars, rfm_heatmap, segment_bars
 from workbench.report.figures.story import customer_story
 from workbench.report.figures.truth import (
+    first_days_by_world,
     readings_against_truth,
     redeemed_by_class,
     simulated_beside_real,
@@ -46,6 +47,7 @@ __all__ = [
     "decision_funnel",
     "decisions_over_time",
     "events_per_week",
+    "first_days_by_world",
     "frontier",
     "holdout_check",
     "hour_profile",
