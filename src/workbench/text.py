@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -98,6 +98,22 @@ def count(n: float | None) -> str:
     if not _present(n):
         return MISSING
     return _signed(f"{round(n):,}")
+
+
+def more(x: float | None, form: Callable[[float | None], str], less: str = "less") -> str:
+    """Return a difference as it is said: an amount, and whether it is more or less.
+
+    Args:
+        x: The difference.
+        form: How its amount is formatted, such as :func:`count`.
+        less: The word for a difference below 0.
+
+    >>> more(685, count, "fewer"), more(-28131, money), more(None, count)
+    ('685 more', '$281.31 less', '–')
+    """
+    if not _present(x):
+        return MISSING
+    return f"{form(abs(x))} {less if x < 0 else 'more'}"
 
 
 def number(x: float | None, digits: int = 2) -> str:

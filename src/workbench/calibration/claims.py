@@ -90,15 +90,19 @@ def first_days(
             }
         )
     table = pd.DataFrame(rows)
-    shares = zip(table["world"], table["share_by_event"], table["share_by_calendar"], strict=True)
-    said = [f"{name}: {text.share(one)} against {text.share(other)}" for name, one, other in shares]
+    ordered = table.sort_values("ratio", ascending=False, na_position="first", kind="stable")
+    ends = ordered.iloc[sorted({0, len(ordered) - 1})]
+    shares = zip(ends["world"], ends["share_by_event"], ends["share_by_calendar"], strict=True)
+    said = [
+        f"{text.share(one)} against {text.share(other)} ({name})" for name, one, other in shares
+    ]
     doubling = table.loc[table["doubles"], "world"].tolist()
     return FirstDays(
         table=table,
         text=(
-            f"Of new customers, these shares redeem at least two offers in {text.count(days)} days, "
-            f"by event against by calendar: {text.listing(said)}. The share doubles in "
-            f"{text.count(len(doubling))} of {text.count(len(rows))} worlds."
+            "By event, the share of new customers who redeem at least two offers in "
+            f"{text.count(days)} days doubles in {text.count(len(doubling))} of "
+            f"{text.count(len(rows))} worlds. By event against by calendar it is {' to '.join(said)}."
         ),
         headline=f"By event the share doubles in {len(doubling)} of {len(rows)} worlds",
     )
@@ -215,7 +219,7 @@ def moved_habit(
     return MovedHabit(
         table=table,
         text=(
-            f"Of {text.count(offered.height)} customers who got the offer {text.share(share[OFFERED])} "
+            f"Of {text.count(offered.height)} customers who got the offer, {text.share(share[OFFERED])} "
             f"bought at {text.words(daypart)} within {text.count(days)} days; without it "
             f"{text.share(share[TWINS])} of the same customers had. Of those held out at random it is "
             f"{text.share(share[HELD_OUT])} (standard error of the difference {text.share(error)})."

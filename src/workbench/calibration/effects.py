@@ -26,6 +26,7 @@ RANDOMISED = "offered against held out at random"
 REDEEMERS = "redeemers against the others"
 BEFORE = "after the offer against before"
 COUNTED = "each redeemed purchase counted"
+NAIVE = (REDEEMERS, BEFORE, COUNTED)
 
 Z_95 = 1.96
 Z_999 = 3.29
@@ -195,18 +196,24 @@ def _row(name: str, reading: Mean, truth: Mean) -> dict[str, object]:
     }
 
 
+def _wrong(found: dict[str, Mean]) -> int:
+    """Return how many readings without a control miss the truth."""
+    return sum(not _meets(found[name], found[TRUTH]) for name in NAIVE)
+
+
 def _headline(found: dict[str, Mean], programme: str) -> str:
-    wrong = sum(not _meets(found[name], found[TRUTH]) for name in (REDEEMERS, BEFORE, COUNTED))
-    return f"{wrong} of 3 readings without a control miss the effect of {text.named(programme)}"
+    return f"{_wrong(found)} of 3 readings without a control miss the effect of {text.named(programme)}"
 
 
 def _sentence(found: dict[str, Mean], programme: str) -> str:
     truth, random = found[TRUTH], found[RANDOMISED]
-    said = [f"{name}: {text.number(found[name].value)}" for name in (REDEEMERS, BEFORE, COUNTED)]
+    said = [f"{text.number(found[name].value)} ({name})" for name in NAIVE]
     verdict = "meets" if _meets(random, truth) else "misses"
     return (
-        f"In truth {text.named(programme)} made {text.number(truth.value)} purchases more a customer "
-        f"who got an offer. The randomised comparison {verdict} it, with {text.number(random.value)} "
-        f"(standard error {text.number(random.error)}). Without a control the same log would say: "
+        f"In truth {text.named(programme)} made {text.more(truth.value, text.number, 'fewer')} "
+        f"purchases for each customer who got an offer; {_wrong(found)} of 3 readings without a "
+        "control miss that. "
+        f"The comparison with a random hold-out {verdict} it, with {text.number(random.value)} "
+        f"(standard error {text.number(random.error)}). Without a control the same log would say "
         f"{text.listing(said)}."
     )

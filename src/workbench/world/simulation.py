@@ -335,7 +335,7 @@ def _table(truth: Truth, folder: Path, programmes: ProgrammeSet | None) -> pd.Da
 
 def _headline(truth: Truth) -> str:
     effect = int(truth.customers["effect_purchases"].sum())
-    return f"In truth the programmes made {text.count(effect)} purchases more"
+    return f"In truth the programmes made {text.more(effect, text.count, 'fewer')} purchases"
 
 
 def _sentence(truth: Truth, world: World, programmes: ProgrammeSet | None) -> str:
@@ -349,7 +349,8 @@ def _sentence(truth: Truth, world: World, programmes: ProgrammeSet | None) -> st
     purchases, margin = effect["effect_purchases"][0], effect["effect_margin_cents"][0]
     return (
         f"{lived}. Compared with their twins, whom no programme reached, that is "
-        f"{text.count(purchases)} purchases and {text.money(margin)} of margin more. "
+        f"{text.more(purchases, text.count, 'fewer')} purchases and "
+        f"{text.more(margin, text.money)} margin. "
         f"Of {text.count(redeemed.height)} redeemed purchases {text.count(anyway)} would have "
         "happened anyway."
     )

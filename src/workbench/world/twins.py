@@ -45,11 +45,12 @@ class Twins(text.Result):
         """Return the same for readers: a row a life and the difference, a column an outcome."""
         rows = {"with": "a", "without": "b", "difference": "difference"}
         rows["standard error of the difference"] = "standard_error"
+        whole = self.table.round({"standard_error": 0})
         return pd.DataFrame(
             [
                 {
                     "offers": name,
-                    **dict(zip(self.table["outcome"], self.table[column], strict=True)),
+                    **dict(zip(whole["outcome"], whole[column], strict=True)),
                 }
                 for name, column in rows.items()
             ]
@@ -104,10 +105,10 @@ def twin(
         table=table,
         text=(
             f"Of the same {text.count(customers.height)} customers, those under the first programmes "
-            f"made {text.count(purchases)} purchases more (standard error {error}) and "
-            f"{text.money(margin)} of margin more than their twins under the second."
+            f"made {text.more(purchases, text.count, 'fewer')} purchases (standard error {error}) and "
+            f"{text.more(margin, text.money)} margin than their twins under the second."
         ),
-        headline=f"{text.count(purchases)} purchases more than the twins",
+        headline=f"{text.more(purchases, text.count, 'fewer')} purchases than the twins",
         customers=customers,
     )
 
@@ -158,11 +159,13 @@ def effect_of(simulated: Simulation, programme: str, *, workers: int | None = No
     return Twins(
         table=table,
         text=(
-            f"In truth {text.named(programme)} made {text.count(purchases)} purchases more (standard "
-            f"error {error}) and {text.money(margin)} of margin more than the same customers had "
-            "made without it."
+            f"In truth {text.named(programme)} made {text.more(purchases, text.count, 'fewer')} "
+            f"purchases (standard error {error}) and {text.more(margin, text.money)} margin than the "
+            "same customers had made without it."
         ),
-        headline=f"In truth {text.count(purchases)} purchases more by {text.named(programme)}",
+        headline=(
+            f"In truth {text.more(purchases, text.count, 'fewer')} purchases by {text.named(programme)}"
+        ),
         customers=customers,
     )
 
