@@ -237,7 +237,9 @@ def test_of_several_decisions_one_withheld_is_not_the_whole_effect():
 def test_a_store_feature_that_the_world_has_not_is_refused_before_anything_runs(tmp_path: Path):
     wrong = one(trigger={"event": "geo_enter", "when": "store_has_parking"})
     with pytest.raises(
-        ParameterError, match=r"store_has_parking.*feature of the stores of the world"
+        ParameterError,
+        match=r"trigger\.when was 'store_has_parking', reads store_has_parking, must read features "
+        r"that the stores of tiny have \(coffee\)",
     ):
         simulate(tiny(), wrong, seed=1, out=tmp_path / "w")
 

@@ -94,12 +94,13 @@ def check_stores(world: World, programmes: ProgrammeSet, stores: pl.DataFrame) -
     """
     has = {f"store_{name}" for name in stores.columns if name != "store_id"} | {"store_id"}
     for programme, conditions in zip(programmes, programmes.conditions, strict=True):
-        for name in sorted({each for found in conditions for each in found.columns}):
-            if name.startswith("store_") and name not in has:
-                rule = f"must be a feature of the stores of the world {world.name}"
+        for key, condition in conditions.keyed():
+            unknown = sorted(n for n in condition.columns - has if n.startswith("store_"))
+            for name in unknown:
+                rule = f"reads {name}, must read features that the stores of {world.name} have"
                 hint = did_you_mean(name, has)
                 raise ParameterError(
-                    problem("condition", name, rule, where=programme.name, hint=hint)
+                    problem(key, condition.text, rule, where=programme.name, hint=hint)
                 )
 
 

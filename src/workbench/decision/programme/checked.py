@@ -42,11 +42,26 @@ class Conditions:
 
     def __iter__(self) -> Iterator[Condition]:
         """Give every condition that there is."""
-        single = (self.when, self.second, self.audience, *self.suppress, *self.offers)
-        several = (each for of_offer in self.variants for each in of_offer)
-        for condition in (*single, *several, *self.context, *self.cells):
+        for _, condition in self.keyed():
+            yield condition
+
+    def keyed(self) -> Iterator[tuple[str, Condition]]:
+        """Give every condition with its key in the file, without that of B's ``then`` or ``unless``."""
+        single = {"trigger.when": self.when, "trigger": self.second, "audience": self.audience}
+        listed = {"suppress.{}": self.suppress, "offers.{}.when": self.offers}
+        listed |= {
+            "choose.context.{}.when": self.context,
+            "choose.policy.cells.{}.when": self.cells,
+        }
+        several = {key.format(k): each for key, of in listed.items() for k, each in enumerate(of)}
+        variants = {
+            f"offers.{k}.variants.{n}.when": each
+            for k, of_offer in enumerate(self.variants)
+            for n, each in enumerate(of_offer)
+        }
+        for key, condition in {**single, **several, **variants}.items():
             if condition is not None:
-                yield condition
+                yield key, condition
 
     @property
     def columns(self) -> frozenset[str]:
