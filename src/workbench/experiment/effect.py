@@ -105,7 +105,8 @@ class Comparison:
         treatment: Level of the metric in the treated arm, after the covariates.
         control: The same in the control.
         absolute: Treatment minus control.
-        relative: Treatment over control minus 1, by the delta method.
+        relative: Treatment over control minus 1, by the delta method, with the degrees of freedom of
+            the absolute one; None for a control of 0.
         log_ratio: Logarithm of treatment over control; None unless both are above 0.
         variance_kept: Variance of the absolute effect with covariates over that without; 1 without.
     """
@@ -295,29 +296,36 @@ def _comparison(pair: _Pair, level: _Level, kept: float) -> Comparison:
     treated, control = (float(each) for each in level(*means))
     treated_slopes, control_slopes = _slopes(level, *means)
 
-    def estimate(value: float, weights: tuple[float, float]) -> Estimate:
+    counts = pair.treatment.n, pair.control.n
+
+    def variances(weights: tuple[float, float]) -> list[float]:
         by = np.array(weights)
-        variances = [
+        return [
             float(by @ slopes @ error @ slopes.T @ by)
             for slopes, error in zip((treated_slopes, control_slopes), pair.errors(), strict=True)
         ]
+
+    def estimate(value: float, weights: tuple[float, float], df: float | None = None) -> Estimate:
+        found = variances(weights)
         return Estimate(
             value=value,
-            standard_error=math.sqrt(max(sum(variances), 0.0)),
-            df=_welch(variances, (pair.treatment.n, pair.control.n)),
-            n_treatment=pair.treatment.n,
-            n_control=pair.control.n,
+            standard_error=math.sqrt(max(sum(found), 0.0)),
+            df=_welch(found, counts) if df is None else df,
+            n_treatment=counts[0],
+            n_control=counts[1],
         )
 
+    absolute = estimate(treated - control, (1.0, -1.0))
     relative = log_ratio = None
     if control != 0:
-        relative = estimate(treated / control - 1, (1 / control, -treated / control**2))
+        slopes = (1 / control, -treated / control**2)
+        relative = estimate(treated / control - 1, slopes, absolute.df)
     if treated > 0 and control > 0:
         log_ratio = estimate(math.log(treated / control), (1 / treated, -1 / control))
     return Comparison(
         treatment=treated,
         control=control,
-        absolute=estimate(treated - control, (1.0, -1.0)),
+        absolute=absolute,
         relative=relative,
         log_ratio=log_ratio,
         variance_kept=kept,
