@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     )
     from workbench.clv import fit_clv, holdout_check, rfm_summary, tracking, value_by, value_spread
     from workbench.decision import load_programmes, programme_table
+    from workbench.experiment import Count, Covariate, Mean, Proportion, Quantile, Ratio
+    from workbench.experiment.read_out import read_out
+    from workbench.experiment.sample_ratio import sample_ratio
     from workbench.log import hourly_share, ingest, open_log, table_sizes, weekly_events
     from workbench.profile import load_segments, profile, rfm_grid, rfm_scores, segment
     from workbench.records import Event
@@ -59,8 +62,14 @@ if TYPE_CHECKING:
     from workbench.world import effect_of, load_world, simulate, twin, world_table
 
 __all__ = [
+    "Count",
+    "Covariate",
     "DecisionCore",
     "Event",
+    "Mean",
+    "Proportion",
+    "Quantile",
+    "Ratio",
     "broadcast_at_cost",
     "calibrate_world",
     "came_anyway",
@@ -88,6 +97,7 @@ __all__ = [
     "programme_table",
     "provenance",
     "reach_by",
+    "read_out",
     "read_table",
     "readings",
     "record",
@@ -97,6 +107,7 @@ __all__ = [
     "rfm_grid",
     "rfm_scores",
     "rfm_summary",
+    "sample_ratio",
     "save_table",
     "segment",
     "sensitivity",
@@ -134,6 +145,16 @@ _OWNERS = {
         "tracking",
         "value_by",
         "value_spread",
+    ),
+    "workbench.experiment": (
+        "Count",
+        "Covariate",
+        "Mean",
+        "Proportion",
+        "Quantile",
+        "Ratio",
+        "read_out",
+        "sample_ratio",
     ),
     "workbench.decision": ("load_programmes", "programme_table"),
     "workbench.log": ("hourly_share", "ingest", "open_log", "table_sizes", "weekly_events"),

@@ -22,7 +22,7 @@ from workbench.errors import InputError, ParameterError, problem
 from workbench.experiment.moments import Floats, Moments
 from workbench.text import NOT_ENOUGH_DATA
 
-Population: TypeAlias = Literal["all", "triggered", "diluted", "compliers"]
+Population: TypeAlias = Literal["all", "triggered", "diluted", "untriggered", "compliers"]
 Numbers: TypeAlias = npt.NDArray[Any]
 """Real numbers, or complex ones while a derivative is taken."""
 
@@ -137,6 +137,7 @@ def compare(
     ===========  =============================================================================
     all          m[numerator] / m[denominator]
     triggered    m[numerator·T] / m[denominator·T]
+    untriggered  (m[numerator] − m[numerator·T]) / (m[denominator] − m[denominator·T])
     diluted      (u[numerator] + τ·E[numerator | T]) / (u[denominator] + τ·E[denominator | T])
     compliers    reached: m[numerator·T] / m[T]; not: that minus (difference of all) / m[T]
     ===========  =============================================================================
@@ -218,6 +219,8 @@ def _level(parts: Parts, population: Population, pair: _Pair) -> _Level:
     if population == "triggered":
         _demand(pair, parts.triggered[1])
         return lambda t, c: np.array([among(t), among(c)])
+    if population == "untriggered":
+        return _untriggered(parts, pair)
     if population == "compliers":
 
         def reached(t: Numbers, c: Numbers) -> Numbers:
@@ -226,6 +229,21 @@ def _level(parts: Parts, population: Population, pair: _Pair) -> _Level:
 
         return reached
     return _diluted(parts, pair)
+
+
+def _untriggered(parts: Parts, pair: _Pair) -> _Level:
+    """Return the levels of what came before or without a trigger, which no arm can have changed."""
+    place = pair.treatment.place
+    numerator_t, denominator_t = parts.triggered or ("", None)
+
+    def rest(means: Numbers) -> Any:
+        above = means[place(parts.numerator)] - means[place(numerator_t)]
+        if parts.denominator is None:
+            return above
+        below = means[place(parts.denominator)]
+        return above / (below - means[place(denominator_t)] if denominator_t else below)
+
+    return lambda t, c: np.array([rest(t), rest(c)])
 
 
 def _diluted(parts: Parts, pair: _Pair) -> _Level:
@@ -243,8 +261,10 @@ def _diluted(parts: Parts, pair: _Pair) -> _Level:
         rate = both[trigger]
         rest = both[place(parts.numerator)] - both[place(numerator_t)]
         above = [rest + rate * arm[place(numerator_t)] / arm[trigger] for arm in (t, c)]
-        if parts.denominator is None or denominator_t is None:
+        if parts.denominator is None:
             return np.array(above)
+        if denominator_t is None:  # weights, which no arm changes
+            return np.asarray(np.array(above) / both[place(parts.denominator)])
         rest = both[place(parts.denominator)] - both[place(denominator_t)]
         below = [rest + rate * arm[place(denominator_t)] / arm[trigger] for arm in (t, c)]
         return np.array([above[0] / below[0], above[1] / below[1]])

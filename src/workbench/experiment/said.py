@@ -1,0 +1,210 @@
+"""What a read-out says: its sentences and its table as a reader sees it. Owns no number."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from workbench import text
+from workbench.experiment.trust import Trust
+
+COLUMNS = (
+    "metric", "arm", "population", "control", "treatment", "effect", "standard_error", "low", "high",
+    "relative", "relative_low", "relative_high", "p_value", "p_adjusted", "variance_kept", "units",
+    "verdict",
+)  # fmt: skip
+
+_POWER_80 = 2.8
+"""Standard errors of an effect that 4 of 5 experiments would show: 1.96 + 0.84."""
+
+
+class Told(NamedTuple):
+    """The sentences of a read-out."""
+
+    text: str
+    headline: str
+    worth: str
+    next_step: str
+
+
+def page(table: pd.DataFrame, level: float) -> pd.DataFrame:
+    """Return a table of effects with every number written with its unit.
+
+    >>> row = dict.fromkeys(COLUMNS) | {"metric": "spend_cents", "arm": "offer", "population": "all",
+    ...     "control": 1000.0, "treatment": 1100.0, "effect": 100.0, "low": 50.0, "high": 150.0,
+    ...     "relative": 0.1, "relative_low": 0.05, "relative_high": 0.15, "p_adjusted": 0.001, "verdict": "more"}
+    >>> page(pd.DataFrame([row]), 0.95).iloc[0].to_dict()["95% interval"]
+    '$0.50 to $1.50'
+    """
+    rows = []
+    for row in table.to_dict("records"):
+        name = str(row["metric"])
+        rows.append(
+            {
+                "metric": heading(name),
+                "arm": text.words(row["arm"]),
+                "customers": text.words(row["population"]),
+                "control": value(name, row["control"]),
+                "treated": value(name, row["treatment"]),
+                "effect": signed(name, row["effect"]),
+                f"{level * 100:g}% interval": text.span(
+                    value(name, row["low"]), value(name, row["high"])
+                ),
+                "relative": text.change(row["relative"]),
+                "relative interval": text.span(
+                    text.change(row["relative_low"]), text.change(row["relative_high"])
+                ),
+                "p": text.p_value(row["p_adjusted"]),
+                "verdict": row["verdict"],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def heading(metric: str) -> str:
+    """Return the name of a metric for a reader.
+
+    >>> heading("sales_cents / visits"), heading("quantile 0.9 of spend_cents")
+    ('sales / visits', 'quantile 0.9 of spend')
+    """
+    return " ".join(text.heading(each) if each.isidentifier() else each for each in metric.split())
+
+
+def spoken(metric: str) -> str:
+    """Return the name of a metric as it stands in a sentence.
+
+    >>> spoken("spend_cents")
+    '“spend”'
+    """
+    return text.named(heading(metric))
+
+
+def value(metric: str, number: float | None) -> str:
+    """Return a level or a difference of a metric with its unit.
+
+    >>> value("spend_cents", 1234.0), value("visits", 1.5), value("sales_cents / visits", 950)
+    ('$12.34', '1.500', '$9.50')
+    """
+    above, _, below = metric.partition(" / ")
+    if below.endswith("_cents"):
+        return text.share(number) if above.endswith("_cents") else text.cell("value", number)
+    of = above.removeprefix("quantile ").partition(" of ")[2] or above
+    return text.cell("spend_cents" if of.endswith("_cents") else of, number)
+
+
+def signed(metric: str, number: float | None) -> str:
+    """Return a difference with its sign."""
+    written = value(metric, number)
+    return (
+        f"+{written}" if number is not None and number > 0 and written != text.MISSING else written
+    )
+
+
+def told(
+    table: pd.DataFrame,
+    trust: Trust,
+    beside: Sequence[str],
+    level: float,
+    counts: Mapping[str, int],
+) -> Told:
+    """Return the sentences of a read-out that may be read.
+
+    Args:
+        table: The effects.
+        trust: What was checked before.
+        beside: Sentences on segments, days and outliers.
+        level: Level of the intervals.
+        counts: Units of each arm, the control first.
+    """
+    known = table.dropna(subset=["effect"])
+    if known.empty:
+        reasons = "; ".join(str(each) for each in table["verdict"])
+        said = text.sentence(f"no effect can be given: {reasons}")
+        return Told(f"{said} {trust.text}", "Not enough data", "", "Wait until there is more data.")
+    found = [_effect(row, level) for row in known.to_dict("records")]
+    missing = [
+        text.sentence(f"{spoken(row['metric'])}: {row['verdict']}")
+        for row in table[table["effect"].isna()].to_dict("records")
+    ]
+    worth, next_step = _worth(known, counts), _next(known)
+    paragraphs = [*found, *missing, trust.text, *beside, worth, next_step]
+    return Told(" ".join(each for each in paragraphs if each), _headline(known), worth, next_step)
+
+
+def after_refusal(trust: Trust) -> str:
+    """Say what to do after a refusal."""
+    if trust.verdict == "not enough data":
+        return "Wait until there is more data, or plan a larger experiment."
+    return (
+        "Find the cause and run the experiment again: no adjustment afterwards makes up for arms that "
+        "are not alike."
+    )
+
+
+def _effect(row: Mapping[Hashable, Any], level: float) -> str:
+    """Say one effect with its interval."""
+    name, arm = str(row["metric"]), text.named(row["arm"])
+    metric = spoken(name)
+    whom = {
+        "all": "over all units",
+        "triggered": "among the triggered",
+        "diluted": "over all units, from the triggered alone",
+        "compliers": "among those it reached",
+    }[str(row["population"])]
+    ends = text.interval(value(name, row["low"]), value(name, row["high"]), level)
+    moved = {"more": "makes", "less": "makes", "open": "is not shown to move"}[str(row["verdict"])]
+    amount = signed(name, row["effect"])
+    relative = text.change(row["relative"])
+    if row["verdict"] == "open":
+        return text.sentence(f"{whom} {arm} {moved} {metric}: {amount} ({ends})")
+    return text.sentence(
+        f"{whom} {arm} {moved} a difference of {amount} ({relative}; {ends}) in {metric}"
+    )
+
+
+def _headline(known: pd.DataFrame) -> str:
+    """Say the first effect as the title of a figure."""
+    row = known.iloc[0]
+    arm, metric = text.named(row["arm"]), spoken(str(row["metric"]))
+    if row["verdict"] == "open":
+        return f"{arm} is not shown to move {metric}"
+    size = text.share(abs(row["relative"])) if pd.notna(row["relative"]) else ""
+    return " ".join(f"{arm} makes {metric} {size} {row['verdict']}".split())
+
+
+def _worth(known: pd.DataFrame, counts: Mapping[str, int]) -> str:
+    """Say what effects on money come to over those who got the treatment."""
+    parts = []
+    for row in known.to_dict("records"):
+        metric, arm = str(row["metric"]), str(row["arm"])
+        if row["population"] != "all" or " / " in metric or not metric.endswith("_cents"):
+            continue
+        if metric.startswith("quantile"):
+            continue
+        n = counts[arm]
+        total, low, high = (float(row[each]) * n for each in ("effect", "low", "high"))
+        parts.append(
+            f"over the {text.plural(n, 'unit')} of {text.named(arm)} the effect on {spoken(metric)} comes "
+            f"to {text.amount(total)}, between {text.amount(low)} and {text.amount(high)}"
+        )
+    if not parts:
+        return "No metric is money, so what it is worth is open until a value is put on it."
+    return " ".join(text.sentence(each) for each in [*parts, "The cost of the offers is not in it"])
+
+
+def _next(known: pd.DataFrame) -> str:
+    """Say what to do, by the first effect."""
+    row = known.iloc[0]
+    metric = spoken(str(row["metric"]))
+    if row["verdict"] == "open":
+        seen = value(str(row["metric"]), _POWER_80 * row["standard_error"])
+        return (
+            f"An effect of {seen} on {metric} would have been shown by 4 of 5 such experiments; whether a "
+            "smaller one is worth knowing decides whether to go on, and four times the units halve the "
+            "interval."
+        )
+    if row["verdict"] == "less":
+        return f"Stop, unless less of {metric} is what was wanted."
+    return "Weigh it against the cost of the offers before it is rolled out."
