@@ -186,9 +186,7 @@ def _moments(
     raw = np.array(
         [[row[f"p{min(i, j)}_{max(i, j)}"] for j in places] for i in places], dtype=float
     ).reshape(len(places), len(places))
-    return Moments(
-        names=tuple(members),
-        n=n,
-        mean=np.array([shift[name] for name in members]) + sums / n,
-        products=raw - np.outer(sums, sums) / n,
-    )
+    with np.errstate(invalid="ignore"):  # a value that is not finite is for the caller to refuse
+        products = raw - np.outer(sums, sums) / n
+    mean = np.array([shift[name] for name in members]) + sums / n
+    return Moments(names=tuple(members), n=n, mean=mean, products=products)

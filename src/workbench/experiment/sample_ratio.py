@@ -117,6 +117,7 @@ def sample_ratio(
     """
     if not 0 < alpha < 1:
         raise ParameterError(problem("alpha", alpha, "must be between 0 and 1"))
+    ratio_p_value(counts, shares)  # refuses what has no ratio
     blocking = {ALL: counts, **(stages or {})}
     first = [_row(where, each, shares, alpha / len(blocking)) for where, each in blocking.items()]
     local = [

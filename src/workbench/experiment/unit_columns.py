@@ -81,12 +81,16 @@ def moments_of(
     """
     blocks = {name: each.columns() for name, each in parts.items()}
     names = list(dict.fromkeys(name for block in blocks.values() for name in block))
+    if not names:  # quantiles alone need no moments
+        return {}
     columns = {name: _column(name, layout) for name in names}
     frame, keys = units.frame, [ARM, *by]
     if layout.cluster:
         _check_clusters(units, layout.cluster)
+        rows = pl.len().cast(pl.Float64)
+        plain = WEIGHT if layout.weights is None else None
         frame = frame.group_by([*keys, layout.cluster]).agg(
-            **{name: each.sum() for name, each in columns.items()}
+            **{name: rows if name == plain else each.sum() for name, each in columns.items()}
         )
         columns = {name: pl.col(name) for name in names}
     found = collect_moments(frame, keys, columns, blocks)

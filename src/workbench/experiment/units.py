@@ -106,6 +106,9 @@ def take_units(
     counted = frame.group_by(ARM).agg(pl.len()).sort(ARM).collect(engine="streaming")
     without = counted.filter(pl.col(ARM).is_null())["len"].sum()
     counts = dict(counted.drop_nulls().iter_rows())
+    if not counts:
+        where = f"; {text.plural(in_two_arms, 'unit')} in more than one" if in_two_arms else ""
+        raise InputError(f"{text.NOT_ENOUGH_DATA}: nobody is in an arm of {arm!r}{where}")
     _check_labels(counts, arm, control)
     first = [control] if control in counts else []
     arms = (*first, *(each for each in counts if each != control))
@@ -172,8 +175,6 @@ def _one_row_a_unit(frame: pl.LazyFrame, unit: str) -> tuple[pl.LazyFrame, int]:
 
 def _check_labels(counts: dict[str, int], arm: str, control: str) -> None:
     """Refuse labels of which the meaning would be a guess, and a control that is not there."""
-    if not counts:
-        raise InputError(f"{text.NOT_ENOUGH_DATA}: nobody is in an arm of {arm!r}")
     if len(counts) > _MOST_ARMS:
         raise InputError(
             f"column {arm!r} has {text.count(len(counts))} labels, must have {_MOST_ARMS} at most; "
