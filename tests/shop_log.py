@@ -72,6 +72,11 @@ def write_run_file(path: Path, shop: str, runs: str) -> None:
         ("20_profile_customers", {"bins": 4}, ["log", "profile"]),
         ("30_replay_log", {}, ["log", "profile", "decisions"]),
         ("31_compare_programmes", {}, ["log", "profile", "comparison"]),
+        (
+            "41_read_out_experiment",
+            {"source": f"{runs}/decisions", "outcomes": f"{runs}/log"},
+            [],
+        ),
         ("60_value_customers", {"holdout_days": 60}, ["log", "profile", "clv"]),
         ("90_report", {}, ["log", "profile", "decisions", "clv"]),
     ]

@@ -257,9 +257,7 @@ def test_a_failing_sample_ratio_is_not_identified_and_its_place_is_named():
         (pl.col("arm") == "control") | (pl.col("segment") != "new") | (pl.col("customer") % 2 == 0)
     )
     found = wb.read_out(frame, metrics=["spend_cents"], segments=["segment"])
-    refused(
-        found, "not identified", "the arms are not as large as they were meant to be".capitalize()
-    )
+    refused(found, "not identified", "the arms are not as large as they were meant to be")
     assert "most clearly in segment new" in found.text
 
 

@@ -9,6 +9,7 @@ import dataclasses
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import pandas as pd
@@ -46,7 +47,7 @@ from workbench.experiment.trust import Trust, TrustCheck
 from workbench.experiment.unit_columns import Layout, moments_of
 from workbench.experiment.units import ARM, Source, Units, read_source, take_units
 from workbench.frames import UNKNOWN_GROUP, need_columns
-from workbench.log import Log
+from workbench.log import Log, open_log
 from workbench.replay import Replay
 
 _BALANCE = "·balance"
@@ -177,7 +178,7 @@ def read_out(
     assigned_from: dt.date | None = None,
     correction: Correction = "holm",
     level: float = 0.95,
-    outcomes: Log | None = None,
+    outcomes: Log | str | Path | None = None,
     programme: str | None = None,
 ) -> ReadOut:
     """Read an experiment out: whether to trust it, what it did, what that is worth, what is next.
@@ -204,7 +205,8 @@ def read_out(
         assigned_from: First day of assignment; windows of covariates must end before it.
         correction: What is done about many p-values.
         level: Level of the intervals.
-        outcomes: The log that holds what customers of a decision log did.
+        outcomes: The log, or its folder, that holds what customers of a decision log did; what
+            concerns columns of a table is not asked of a decision log.
         programme: Which programme of a decision log; may be left out when there is one.
 
     Returns:
@@ -226,8 +228,9 @@ def read_out(
 
     decisions = units if isinstance(units, Replay) else read_source(units)
     if isinstance(decisions, Replay) or triggered.is_decision_log(decisions):
+        log = open_log(outcomes) if isinstance(outcomes, str | Path) else outcomes
         return triggered.read_decisions(
-            decisions, outcomes, programme, metrics=metrics, correction=correction, level=level
+            decisions, log, programme, metrics=metrics, correction=correction, level=level
         )
     if not 0 < level < 1:
         raise ParameterError(problem("level", level, "must be between 0 and 1"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import pandas as pd
 
@@ -18,6 +18,10 @@ COLUMNS = (
 
 _POWER_80 = 2.8
 """Standard errors of an effect that 4 of 5 experiments would show: 1.96 + 0.84."""
+
+
+_Row: TypeAlias = Mapping[Hashable, Any]
+"""A row of the table of effects."""
 
 
 class Told(NamedTuple):
@@ -123,7 +127,11 @@ def told(
         reasons = "; ".join(str(each) for each in table["verdict"])
         said = text.sentence(f"no effect can be given: {reasons}")
         return Told(f"{said} {trust.text}", "Not enough data", "", "Wait until there is more data.")
-    found = [_effect(row, level) for row in known.to_dict("records")]
+    records = known.to_dict("records")
+    groups: dict[tuple[str, str], dict[str, _Row]] = {}
+    for row in records:
+        groups.setdefault((row["metric"], row["arm"]), {})[row["population"]] = row
+    found = [_effect(rows, level) for rows in groups.values()]
     missing = [
         text.sentence(f"{spoken(row['metric'])}: {row['verdict']}")
         for row in table[table["effect"].isna()].to_dict("records")
@@ -143,45 +151,57 @@ def after_refusal(trust: Trust) -> str:
     )
 
 
-def _effect(row: Mapping[Hashable, Any], level: float) -> str:
-    """Say one effect with its interval."""
+def _effect(rows: Mapping[str, _Row], level: float) -> str:
+    """Say the effect on one metric: among the triggered where there are such, and over all."""
+    whom = "triggered" if "triggered" in rows else "all"
+    row = rows[whom] if whom in rows else next(iter(rows.values()))
     name, arm = str(row["metric"]), text.named(row["arm"])
-    metric = spoken(name)
-    whom = {
-        "all": "over all units",
-        "triggered": "among the triggered",
-        "diluted": "over all units, from the triggered alone",
-        "compliers": "among those it reached",
-    }[str(row["population"])]
-    ends = text.interval(value(name, row["low"]), value(name, row["high"]), level)
-    moved = {"more": "makes", "less": "makes", "open": "is not shown to move"}[str(row["verdict"])]
-    amount = signed(name, row["effect"])
-    relative = text.change(row["relative"])
+    among = "among the triggered " if whom == "triggered" else ""
+    size = f"{signed(name, row['effect'])} ({text.change(row['relative'])}; {_ends(row, level)})"
     if row["verdict"] == "open":
-        return text.sentence(f"{whom} {arm} {moved} {metric}: {amount} ({ends})")
-    return text.sentence(
-        f"{whom} {arm} {moved} a difference of {amount} ({relative}; {ends}) in {metric}"
-    )
+        said = f"{among}{arm} is not shown to move {spoken(name)}: {size}"
+    else:
+        said = f"{among}{arm} makes {spoken(name)} {row['verdict']} by {size}"
+    if "diluted" in rows:
+        diluted = rows["diluted"]
+        said += (
+            f", which over all units is {signed(name, diluted['effect'])} ({_ends(diluted, level)})"
+        )
+    return text.sentence(said)
+
+
+def _ends(row: _Row, level: float) -> str:
+    """Return the interval of an effect."""
+    name = str(row["metric"])
+    return text.interval(value(name, row["low"]), value(name, row["high"]), level)
 
 
 def _headline(known: pd.DataFrame) -> str:
     """Say the first effect as the title of a figure."""
-    row = known.iloc[0]
+    row = _first(known)
     arm, metric = text.named(row["arm"]), spoken(str(row["metric"]))
     if row["verdict"] == "open":
         return f"{arm} is not shown to move {metric}"
-    size = text.share(abs(row["relative"])) if pd.notna(row["relative"]) else ""
+    size = text.change(row["relative"]).lstrip("+−").replace(text.MISSING, "")
     return " ".join(f"{arm} makes {metric} {size} {row['verdict']}".split())
 
 
+def _first(known: pd.DataFrame) -> _Row:
+    """Return the effect that decides: of the first metric, among the triggered where there are such."""
+    rows: Sequence[_Row] = known.to_dict("records")
+    mine = [row for row in rows if all(row[each] == rows[0][each] for each in ("metric", "arm"))]
+    triggered = [row for row in mine if row["population"] == "triggered"]
+    return (triggered or mine)[0]
+
+
 def _worth(known: pd.DataFrame, counts: Mapping[str, int]) -> str:
-    """Say what effects on money come to over those who got the treatment."""
+    """Say what effects on money come to over all units of an arm."""
+    whom = "diluted" if "diluted" in set(known["population"]) else "all"
     parts = []
     for row in known.to_dict("records"):
         metric, arm = str(row["metric"]), str(row["arm"])
-        if row["population"] != "all" or " / " in metric or not metric.endswith("_cents"):
-            continue
-        if metric.startswith("quantile"):
+        sums_up = metric.endswith("_cents") and metric.isidentifier()
+        if row["population"] != whom or not sums_up:
             continue
         n = counts[arm]
         total, low, high = (float(row[each]) * n for each in ("effect", "low", "high"))
@@ -196,7 +216,7 @@ def _worth(known: pd.DataFrame, counts: Mapping[str, int]) -> str:
 
 def _next(known: pd.DataFrame) -> str:
     """Say what to do, by the first effect."""
-    row = known.iloc[0]
+    row = _first(known)
     metric = spoken(str(row["metric"]))
     if row["verdict"] == "open":
         seen = value(str(row["metric"]), _POWER_80 * row["standard_error"])

@@ -137,12 +137,17 @@ def of_segments(counts: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[T
 
 def of_ratio(ratio: SampleRatio) -> TrustCheck:
     """Check the sample ratio, which blocks."""
-    return TrustCheck("sample ratio", ratio.text.rstrip("."), ratio.passed, NOT_IDENTIFIED)
+    return TrustCheck("sample ratio", _inner(ratio.text), ratio.passed, NOT_IDENTIFIED)
 
 
 def of_balance(found: Balance) -> TrustCheck:
     """Check the balance of covariates, which blocks."""
-    return TrustCheck("balance", found.text.rstrip("."), found.passed, NOT_IDENTIFIED)
+    return TrustCheck("balance", _inner(found.text), found.passed, NOT_IDENTIFIED)
+
+
+def _inner(sentences: str) -> str:
+    """Return sentences as the inside of one: no capital and no full stop."""
+    return f"{sentences[:1].lower()}{sentences[1:].rstrip('.')}".replace(". ", "; ")
 
 
 def of_windows(covariates: Sequence[Covariate], assigned_from: object) -> list[TrustCheck]:

@@ -278,6 +278,49 @@ class CompareProgrammes(NotebookParameters):
     comparison: OutputPath = Field("runs/demo/comparison", description="folder of what is found")
 
 
+class ReadOutExperiment(NotebookParameters):
+    """Parameters of ``41_read_out_experiment``."""
+
+    notebook: ClassVar[str] = "41_read_out_experiment"
+
+    source: InputPath = Field(
+        "runs/demo/world/decisions", description="Parquet of units, or the parts of a decision log"
+    )
+    outcomes: NameOrPath = Field(
+        "runs/demo/world/log", description="log of what followed the decisions; none: a table"
+    )
+    programme: str = Field(
+        "nth_purchase", max_length=256, description="programme of the decision log"
+    )
+    metrics: str = Field(
+        "purchases, spend_cents",
+        min_length=1,
+        max_length=2000,
+        description="columns or ratios, with commas between",
+    )
+    arm: str = Field("arm", min_length=1, max_length=256, description="column of the arm")
+    control: str = Field("control", min_length=1, max_length=256, description="the control")
+    unit: str = Field("", max_length=256, description="column of the unit; empty: a row each")
+    covariates: str = Field("", max_length=2000, description="columns fixed before assignment")
+    segments: str = Field("", max_length=2000, description="columns of segments named before")
+    cluster: str = Field("", max_length=256, description="column of what was assigned as a whole")
+    assignment: Literal["randomised", "targeted"] = Field(
+        "randomised", description="how arms came about: randomised or targeted"
+    )
+
+    def listed(self, name: Literal["metrics", "covariates", "segments"]) -> list[str]:
+        """Return the columns of a parameter that has commas between them.
+
+        >>> ReadOutExperiment(metrics="visits, sales_cents / visits").listed("metrics")
+        ['visits', 'sales_cents / visits']
+        """
+        return [each.strip() for each in getattr(self, name).split(",") if each.strip()]
+
+    def outcomes_path(self) -> Path | None:
+        """Return the folder of the log, or None for a table of units."""
+        return None if self.outcomes == "none" else self.path("outcomes")
+
+
 class ValueCustomers(NotebookParameters):
     """Parameters of ``60_value_customers``."""
 

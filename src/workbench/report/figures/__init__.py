@@ -24,6 +24,7 @@ from workbench.report.figures.decisions import (
     decisions_over_time,
     refusals_by_reason,
 )
+from workbench.report.figures.effects import effects
 from workbench.report.figures.frontier import frontier
 from workbench.report.figures.log import events_per_week, hour_profile
 from workbench.report.figures.profile import lifecycle_bars, rfm_heatmap, segment_bars
@@ -46,6 +47,7 @@ __all__ = [
     "customer_story",
     "decision_funnel",
     "decisions_over_time",
+    "effects",
     "events_per_week",
     "first_days_by_world",
     "frontier",
