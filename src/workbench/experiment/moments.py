@@ -31,6 +31,8 @@ class Moments:
         n: Units.
         mean: Their mean, of length d.
         products: Sums of centred products, d × d: ``(x − mean)ᵀ (x − mean)``.
+        low: Smallest value of each column; None when it was not looked for.
+        high: Largest value of each column; None when it was not looked for.
 
     Source: Chan, Golub and LeVeque 1983 for the merge.
 
@@ -45,6 +47,8 @@ class Moments:
     n: int
     mean: Floats
     products: Floats
+    low: Floats | None = None
+    high: Floats | None = None
 
     @classmethod
     def of(cls, columns: Mapping[str, npt.ArrayLike]) -> Moments:
@@ -58,7 +62,14 @@ class Moments:
             raise InputError(f"{NOT_ENOUGH_DATA}: there is no unit")
         mean = rows.mean(axis=0)
         centred = rows - mean
-        return cls(names=tuple(columns), n=len(rows), mean=mean, products=centred.T @ centred)
+        return cls(
+            names=tuple(columns),
+            n=len(rows),
+            mean=mean,
+            products=centred.T @ centred,
+            low=rows.min(axis=0),
+            high=rows.max(axis=0),
+        )
 
     def __add__(self, other: Moments) -> Moments:
         """Return the moments of the units of both, which must be disjoint."""
@@ -75,6 +86,8 @@ class Moments:
             n=n,
             mean=self.mean + gap * (other.n / n),
             products=self.products + other.products + np.outer(gap, gap) * (self.n * other.n / n),
+            low=_both(np.minimum, self.low, other.low),
+            high=_both(np.maximum, self.high, other.high),
         )
 
     def __getitem__(self, name: str) -> float:
@@ -100,7 +113,16 @@ class Moments:
             n=self.n,
             mean=self.mean[places],
             products=self.products[np.ix_(places, places)],
+            low=None if self.low is None else self.low[places],
+            high=None if self.high is None else self.high[places],
         )
+
+    def farthest(self, name: str) -> float:
+        """Return how far the farthest unit is from the mean of a column; NaN if not looked for."""
+        place = self.place(name)
+        if self.low is None or self.high is None:
+            return float("nan")
+        return float(max(self.high[place] - self.mean[place], self.mean[place] - self.low[place]))
 
     def covariance(self, ddof: int = 1) -> Floats:
         """Return the covariance of the columns over units, d × d.
@@ -154,6 +176,11 @@ def collect_moments(
     shifted = [numbers[name] - shift[name] for name in names]
     aggregates = [pl.len().alias(_COUNT)]
     aggregates += [each.sum().alias(f"s{place}") for place, each in enumerate(shifted)]
+    for place, name in enumerate(names):
+        aggregates += [
+            numbers[name].min().alias(f"l{place}"),
+            numbers[name].max().alias(f"h{place}"),
+        ]
     aggregates += [(shifted[i] * shifted[j]).sum().alias(f"p{i}_{j}") for i, j in pairs]
     rows = units.group_by(by).agg(aggregates).collect(engine="streaming")
     found: dict[tuple[object, ...], dict[str, Moments]] = {}
@@ -163,6 +190,11 @@ def collect_moments(
             block: _moments(row, names, members, shift) for block, members in blocks.items()
         }
     return found
+
+
+def _both(pick: np.ufunc, one: Floats | None, other: Floats | None) -> Floats | None:
+    """Return the smaller or larger of what both have."""
+    return None if one is None or other is None else np.asarray(pick(one, other))
 
 
 def _shift(units: pl.LazyFrame, numbers: Mapping[str, pl.Expr]) -> dict[str, float]:
@@ -189,4 +221,5 @@ def _moments(
     with np.errstate(invalid="ignore"):  # a value that is not finite is for the caller to refuse
         products = raw - np.outer(sums, sums) / n
     mean = np.array([shift[name] for name in members]) + sums / n
-    return Moments(names=tuple(members), n=n, mean=mean, products=products)
+    low, high = (np.array([row[f"{end}{place}"] for place in places]) for end in ("l", "h"))
+    return Moments(names=tuple(members), n=n, mean=mean, products=products, low=low, high=high)

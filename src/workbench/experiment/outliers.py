@@ -17,7 +17,7 @@ from workbench import text
 from workbench.errors import ParameterError, problem
 from workbench.experiment.effect import Comparison, Parts, compare
 from workbench.experiment.metrics import Mean, Metric
-from workbench.experiment.moments import collect_moments
+from workbench.experiment.moments import Moments, collect_moments
 from workbench.experiment.units import ARM, Units
 
 TOP_SHARE = 0.001
@@ -44,6 +44,7 @@ def outliers(
     units: Units,
     metrics: Sequence[Metric],
     comparisons: Mapping[tuple[str, str], Comparison],
+    moments: Mapping[tuple[str, str], Moments],
     top_share: float = TOP_SHARE,
 ) -> Outliers | None:
     """Measure how far the largest units move the effects on means.
@@ -52,6 +53,7 @@ def outliers(
         units: The units.
         metrics: Metrics; only means of columns have a largest unit.
         comparisons: Effects by metric and arm.
+        moments: Moments by metric and arm, with their ends.
         top_share: Share of units whose value is cut.
 
     Returns:
@@ -69,11 +71,12 @@ def outliers(
     if not means:
         return None
     numbers = {each.name: pl.col(each.column).cast(pl.Float64) for each in means}
-    far = _farthest(units, numbers)
+    columns = {each.name: each.column for each in means}
     rows = []
     for (name, arm), found in comparisons.items():
         if name in numbers:
-            pull = max(far[each][name] / units.counts[each] for each in (arm, units.control))
+            pair = [moments[name, each] for each in (arm, units.control)]
+            pull = max(each.farthest(columns[name]) / each.n for each in pair)
             error = found.absolute.standard_error
             influence = pull / error if error else math.nan
             row = {"metric": name, "arm": arm, "effect": found.absolute.value}
@@ -90,17 +93,6 @@ def outliers(
     else:
         said = "no single unit moves an effect by more than half a standard error"
     return Outliers(table=table, text=text.sentence(said), influential=named)
-
-
-def _farthest(units: Units, numbers: Mapping[str, pl.Expr]) -> dict[str, dict[str, float]]:
-    """Return by arm and metric how far the farthest unit is from the mean of its arm."""
-    found = units.frame.group_by(ARM).agg(
-        **{
-            name: pl.max_horizontal(each.max() - each.mean(), each.mean() - each.min())
-            for name, each in numbers.items()
-        }
-    )
-    return {row.pop(ARM): row for row in found.collect(engine="streaming").iter_rows(named=True)}
 
 
 def _cut(units: Units, numbers: Mapping[str, pl.Expr], top_share: float) -> pd.DataFrame:

@@ -327,7 +327,13 @@ def read_units(
         by_segment = _segments(units, question, parts, first, segments)
         by_day = _novelty(units, question, parts, first, day) if day else None
     plain = {(name, arm): each for (name, arm, whom), each in comparisons.items() if whom == "all"}
-    hanging = None if layout.weighted else outliers(units, question.metrics, plain)
+    ends = {
+        (metric.name, arm): moments[arm][_name(metric, "all")]
+        for metric in question.metrics
+        if isinstance(metric, Mean)
+        for arm in units.arms
+    }
+    hanging = None if layout.weighted else outliers(units, question.metrics, plain, ends)
     beside = [*by_segment.values(), *([by_day] if by_day else []), *([hanging] if hanging else [])]
     told = said.told(table, trust, [each.text for each in beside], level, units.counts)
     return ReadOut(
