@@ -214,13 +214,13 @@ def _level(parts: Parts, population: Population, pair: _Pair) -> _Level:
         rule = f"must name a trigger for the population {population!r}"
         raise ParameterError(problem("parts", parts.numerator, rule))
     trigger = place(parts.trigger)
+    if population == "untriggered":
+        return _untriggered(parts, pair)
     _demand(pair, parts.trigger, treatment_only=population == "compliers")
     among = _ratio(place, (parts.triggered[0], parts.triggered[1] or parts.trigger))
     if population == "triggered":
         _demand(pair, parts.triggered[1])
         return lambda t, c: np.array([among(t), among(c)])
-    if population == "untriggered":
-        return _untriggered(parts, pair)
     if population == "compliers":
 
         def reached(t: Numbers, c: Numbers) -> Numbers:

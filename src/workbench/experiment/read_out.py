@@ -272,14 +272,17 @@ def read_units(
     assigned_from: dt.date | None = None,
     correction: Correction = "holm",
     level: float = 0.95,
+    beside: Sequence[TrustCheck] = (),
 ) -> ReadOut:
     """Read checked units out; :func:`read_out` says what the arguments mean.
+
+    ``beside`` are checks that were made before; they are held against the verdict too.
 
     Raises:
         InputError: A value is missing or not finite.
     """
     layout = question.layout
-    checks = trusting.of_design(assignment, units.control, units.counts)
+    checks = [*trusting.of_design(assignment, units.control, units.counts), *beside]
     ratio = None
     places = _places(units, layout, [*segments, *([day] if day else [])])
     if len(units.counts) > 1 and units.control in units.counts:
@@ -334,8 +337,8 @@ def read_units(
         for arm in units.arms
     }
     hanging = None if layout.weighted else outliers(units, question.metrics, plain, ends)
-    beside = [*by_segment.values(), *([by_day] if by_day else []), *([hanging] if hanging else [])]
-    told = said.told(table, trust, [each.text for each in beside], level, units.counts)
+    further = [*by_segment.values(), *([by_day] if by_day else []), *([hanging] if hanging else [])]
+    told = said.told(table, trust, [each.text for each in further], level, units.counts)
     return ReadOut(
         table=table,
         text=told.text,

@@ -19,21 +19,31 @@ from workbench.errors import InputError, ParameterError, did_you_mean, problem
 from workbench.experiment.metrics import Covariate, Metric, as_metric
 from workbench.experiment.multiplicity import Correction
 from workbench.experiment.read_out import Question, ReadOut, read_units
+from workbench.experiment.trust import TrustCheck
 from workbench.experiment.unit_columns import Layout
 from workbench.experiment.units import take_units
 from workbench.frames import need_columns
 from workbench.log import Log
-from workbench.records import DAY_US, GLOBAL_HOLDOUT, REASON_OF_CODE
+from workbench.records import DAY_US, GLOBAL_HOLDOUT, HELD_OUT, REASON_OF_CODE
 from workbench.replay import Replay
 
 CONTROL = "control"
-DECISION_COLUMNS = ("decision_id", "person", "programme", "arm", "offer_id", "delivered", "ts")
+DECISION_COLUMNS = ("decision_id", "person", "programme", "arm", "reason", "delivered", "ts")
 """By these columns a table is known as a decision log."""
 
 OUTCOMES = {"purchases": None, "spend_cents": "amount_cents", "discount_cents": "discount_cents",
             "margin_cents": "margin_cents"}  # fmt: skip
 """What a log says of its customers: the number of purchases, and the sums of a column over them."""
 
+_VIEWED = "offer_viewed"
+_ANSWERS = (_VIEWED, "offer_redeemed")
+_UNANSWERED = TrustCheck(
+    "answers",
+    "no event of the log answers an offer, so the decision log alone says that they went out",
+    holds=False,
+    blocks=None,
+)
+_GHOST = REASON_OF_CODE[HELD_OUT].name
 _GLOBAL = REASON_OF_CODE[GLOBAL_HOLDOUT].name
 _SINCE = "_since"
 _BEFORE = "_before"
@@ -79,20 +89,25 @@ def read_decisions(
     if not isinstance(log, Log):
         raise InputError("the decision log needs outcomes; give the log as outcomes=wb.open_log(…)")
     rules = decisions.rules if isinstance(decisions, Replay) else None
-    rows = decisions.decisions() if isinstance(decisions, Replay) else decisions
-    name = _programme(rows, programme)
-    units = decision_units(rows.filter(pl.col("programme") == name), log, rules, name)
+    every = decisions.decisions() if isinstance(decisions, Replay) else decisions
+    name = _programme(every, programme)
+    rows = every.filter(pl.col("programme") == name)
+    units = decision_units(rows, log, rules, name)
     taken = take_units(units, arm="arm", control=CONTROL, unit="person")
     schema = taken.frame.collect_schema()
     asked = tuple(as_metric(each, schema) for each in metrics or ("purchases", "spend_cents"))
-    layout = Layout(trigger="triggered", since={each: each + _SINCE for each in OUTCOMES})
+    viewed = "viewed" if units["viewed"].any() else None
+    layout = Layout(
+        trigger="triggered", reached=viewed, since={each: each + _SINCE for each in OUTCOMES}
+    )
     among = tuple(Covariate(each) for each in ("purchases_before", "days_left"))
     return read_units(
         taken,
         Question(metrics=asked, covariates=(), layout=layout, among=among),
-        shares=_shares(rows.filter(pl.col("programme") == name), rules, name),
+        shares=_shares(rows, rules, name),
         correction=correction,
         level=level,
+        beside=() if _answered(rows, log, _ANSWERS).height else (_UNANSWERED,),
     )
 
 
@@ -108,7 +123,7 @@ def decision_units(
         programme: The programme.
 
     Returns:
-        ``person``, ``arm``, ``triggered``, ``delivered``, ``first`` (instant of the first offer or
+        ``person``, ``arm``, ``triggered``, ``delivered``, ``viewed``, ``first`` (instant of the first offer or
         ghost), ``days_left`` (from then to the end of the log; 0 without one), and of each outcome
         the sum since the first decision of the programme, ``…_before`` and ``…_since`` the trigger.
 
@@ -116,8 +131,10 @@ def decision_units(
         InputError: A column is missing, or there is no decision.
     """
     need_columns(rows.collect_schema(), DECISION_COLUMNS, "decision log")
-    offer = pl.col("offer_id").is_not_null() & (pl.col("delivered") | (pl.col("arm") == CONTROL))
-    held = pl.col("reason").cast(pl.String) == _GLOBAL
+    reason = pl.col("reason").cast(pl.String)
+    # A ghost is what would have been delivered; an offer that lost to another one is none in any arm.
+    offer = pl.col("delivered") | (reason == _GHOST)
+    held = reason == _GLOBAL
     people = (
         rows.group_by("person")
         .agg(
@@ -136,12 +153,14 @@ def decision_units(
     if rules is not None:
         people = _with_untriggered(people, log, rules, programme)
     sums = _sums(log, people, start)
+    viewed = _answered(rows, log, [_VIEWED])["person"]
     at = (pl.lit(end) - pl.col("first")).dt.total_microseconds() / DAY_US
     return (
         people.join(sums, on="person", how="left")
         .with_columns(pl.col(sums.columns[1:]).fill_null(0))
         .with_columns(
             triggered=pl.col("first").is_not_null(),
+            viewed=pl.col("person").is_in(viewed.implode()),
             delivered=pl.col("delivered").fill_null(value=False),
             days_left=at.fill_null(0.0),
         )
@@ -149,12 +168,22 @@ def decision_units(
     )
 
 
+def _answered(rows: pl.LazyFrame, log: Log, kinds: Sequence[str]) -> pl.DataFrame:
+    """Return the decisions that an event of these kinds answers."""
+    there = [kind for kind in kinds if log.counts.get(kind)]
+    if not there:
+        return pl.DataFrame(schema={"decision_id": pl.String, "person": pl.String})
+    answers = log.to_polars(["decision_id"], there).lazy()
+    found = rows.select("decision_id", "person").join(answers, on="decision_id", how="semi")
+    return found.collect()
+
+
 def _sums(log: Log, people: pl.DataFrame, start: Any) -> pl.DataFrame:
     """Return of each customer the outcomes in all, before and since the first trigger."""
     columns = ["person", "ts", *(each for each in OUTCOMES.values() if each)]
     bought = (
         log.scan(["purchase"]).select(columns).collect()
-        if "purchase" in log.counts
+        if log.counts.get("purchase")
         else pl.DataFrame(schema=dict.fromkeys(columns, pl.Int64))
     )
     book = log.codes("person")
