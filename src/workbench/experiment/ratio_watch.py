@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -241,7 +242,7 @@ def _watch(table: pd.DataFrame) -> RatioWatch:
         more = "more" if first["gap_share"] > 0 else "less"
         gap = abs(float(first["gap_share"]))
         said = (
-            f"the arms do not have their stated shares{where}: since {_day(first['day'])} the evidence "
+            f"the arms do not have their stated shares{where}: since {said_day(first['day'])} the evidence "
             f"against them is above {text.count(float(first['limit']))} ({text.named(first['arm'])} "
             f"had {text.share(gap)} of the units {more} than stated). No effect may be read until the "
             "cause is found"
@@ -257,8 +258,11 @@ def _watch(table: pd.DataFrame) -> RatioWatch:
     )
 
 
-def _day(day: object) -> str:
-    """Return a look as a reader says it."""
-    if hasattr(day, "isoformat"):
-        return text.day(day)  # type: ignore[arg-type]  # a date or an instant
-    return f"day {day}"
+def said_day(day: object) -> str:
+    """Return a day as a sentence says it: a date, or the number of a day.
+
+    >>> import datetime as dt
+    >>> said_day(dt.date(2026, 3, 1)), said_day(4)
+    ('2026-03-01', 'day 4')
+    """
+    return text.day(day) if isinstance(day, date) else f"day {day}"
