@@ -43,6 +43,28 @@ def chart_frames() -> dict[str, pd.DataFrame]:
                 "committed_anyway_cents": [192_700, 175_400, 188_300],
             }
         ),
+        "detectable_by_day": pd.DataFrame(
+            [
+                (name, day, 40 * day, 0.5 * size / math.sqrt(day))
+                for name, size in (("coffee", 1.0), ("food", 1.3))
+                for day in range(15, 60, 3)
+            ],
+            columns=["comparison", "day", "closed_units", "detectable_share"],
+        ),
+        "effect_by_day": pd.DataFrame(
+            [
+                (
+                    f"2026-03-{day:02d}",
+                    40 * day,
+                    0.1 + 0.1 / day,
+                    *([-math.inf, math.inf] if day < 3 else [0.1 - 1 / day, 0.1 + 1 / day]),
+                    0.1 - 0.5 / day,
+                    0.1 + 0.5 / day,
+                )
+                for day in range(1, 29)
+            ],
+            columns=["day", "units", "lift", "low", "high", "ordinary_low", "ordinary_high"],
+        ),
         "hour_profile": pd.DataFrame(
             {
                 "hour": range(24),

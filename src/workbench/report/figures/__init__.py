@@ -25,6 +25,7 @@ from workbench.report.figures.decisions import (
     refusals_by_reason,
 )
 from workbench.report.figures.effects import effects
+from workbench.report.figures.experiment import detectable_by_day, effect_by_day
 from workbench.report.figures.frontier import frontier
 from workbench.report.figures.log import events_per_week, hour_profile
 from workbench.report.figures.profile import lifecycle_bars, rfm_heatmap, segment_bars
@@ -47,6 +48,8 @@ __all__ = [
     "customer_story",
     "decision_funnel",
     "decisions_over_time",
+    "detectable_by_day",
+    "effect_by_day",
     "effects",
     "events_per_week",
     "first_days_by_world",
