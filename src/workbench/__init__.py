@@ -31,8 +31,17 @@ if TYPE_CHECKING:
     from workbench.clv import fit_clv, holdout_check, rfm_summary, tracking, value_by, value_spread
     from workbench.decision import load_programmes, programme_table
     from workbench.experiment import Count, Covariate, Mean, Proportion, Quantile, Ratio
+    from workbench.experiment.baseline import Baseline
+    from workbench.experiment.bayes import believe
+    from workbench.experiment.cohort import triggered_units
+    from workbench.experiment.design import design
+    from workbench.experiment.monitor import monitor
+    from workbench.experiment.preview import preview_assignment
+    from workbench.experiment.ratio_watch import watch_ratio
     from workbench.experiment.read_out import read_out
     from workbench.experiment.sample_ratio import sample_ratio
+    from workbench.experiment.spending import plan_looks
+    from workbench.experiment.triggers import expected_triggers
     from workbench.log import hourly_share, ingest, open_log, table_sizes, weekly_events
     from workbench.profile import load_segments, profile, rfm_grid, rfm_scores, segment
     from workbench.records import Event
@@ -62,6 +71,7 @@ if TYPE_CHECKING:
     from workbench.world import effect_of, load_world, simulate, twin, world_table
 
 __all__ = [
+    "Baseline",
     "Count",
     "Covariate",
     "DecisionCore",
@@ -70,15 +80,18 @@ __all__ = [
     "Proportion",
     "Quantile",
     "Ratio",
+    "believe",
     "broadcast_at_cost",
     "calibrate_world",
     "came_anyway",
     "causes",
     "compare_marginals",
     "contacts_per_week",
+    "design",
     "diff",
     "discount_and_check",
     "effect_of",
+    "expected_triggers",
     "explain",
     "first_days",
     "fit_clv",
@@ -89,10 +102,13 @@ __all__ = [
     "load_programmes",
     "load_segments",
     "load_world",
+    "monitor",
     "moved_habit",
     "notebook",
     "open_log",
     "open_replay",
+    "plan_looks",
+    "preview_assignment",
     "profile",
     "programme_table",
     "provenance",
@@ -118,11 +134,13 @@ __all__ = [
     "telling_customer",
     "text",
     "tracking",
+    "triggered_units",
     "twin",
     "under_served",
     "value_by",
     "value_spread",
     "vary",
+    "watch_ratio",
     "weekly_committed_cost",
     "weekly_decisions",
     "weekly_events",
@@ -147,14 +165,23 @@ _OWNERS = {
         "value_spread",
     ),
     "workbench.experiment": (
+        "Baseline",
         "Count",
         "Covariate",
         "Mean",
         "Proportion",
         "Quantile",
         "Ratio",
+        "believe",
+        "design",
+        "expected_triggers",
+        "monitor",
+        "plan_looks",
+        "preview_assignment",
         "read_out",
         "sample_ratio",
+        "triggered_units",
+        "watch_ratio",
     ),
     "workbench.decision": ("load_programmes", "programme_table"),
     "workbench.log": ("hourly_share", "ingest", "open_log", "table_sizes", "weekly_events"),

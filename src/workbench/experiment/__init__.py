@@ -4,46 +4,72 @@ Takes frames, decision logs and moments; knows no truth and draws nothing.
 """
 
 from workbench.experiment.balance import Balance, balance
+from workbench.experiment.baseline import Baseline
+from workbench.experiment.bayes import Belief, believe
+from workbench.experiment.cohort import Cohort, triggered_units
+from workbench.experiment.design import Design, design
 from workbench.experiment.effect import Comparison, Estimate, Parts, Population, compare
 from workbench.experiment.metrics import Count, Covariate, Mean, Metric, Proportion, Quantile, Ratio
 from workbench.experiment.moments import Moments, collect_moments
+from workbench.experiment.monitor import Monitoring, monitor
 from workbench.experiment.multiplicity import adjust
 from workbench.experiment.outliers import Outliers
+from workbench.experiment.preview import Preview, preview_assignment
+from workbench.experiment.ratio_watch import RatioWatch, watch_ratio
 from workbench.experiment.read_out import ReadOut, read_out
 from workbench.experiment.sample_ratio import SampleRatio, ratio_p_value, sample_ratio
 from workbench.experiment.segments import Heterogeneity, Novelty, heterogeneity, novelty
+from workbench.experiment.spending import Looks, plan_looks
 from workbench.experiment.triggered import decision_units, read_decisions
+from workbench.experiment.triggers import Triggers, expected_triggers
 from workbench.experiment.trust import Trust
 
 __all__ = [
     "Balance",
+    "Baseline",
+    "Belief",
+    "Cohort",
     "Comparison",
     "Count",
     "Covariate",
+    "Design",
     "Estimate",
     "Heterogeneity",
+    "Looks",
     "Mean",
     "Metric",
     "Moments",
+    "Monitoring",
     "Novelty",
     "Outliers",
     "Parts",
     "Population",
+    "Preview",
     "Proportion",
     "Quantile",
     "Ratio",
+    "RatioWatch",
     "ReadOut",
     "SampleRatio",
+    "Triggers",
     "Trust",
     "adjust",
     "balance",
+    "believe",
     "collect_moments",
     "compare",
     "decision_units",
+    "design",
+    "expected_triggers",
     "heterogeneity",
+    "monitor",
     "novelty",
+    "plan_looks",
+    "preview_assignment",
     "ratio_p_value",
     "read_decisions",
     "read_out",
     "sample_ratio",
+    "triggered_units",
+    "watch_ratio",
 ]
