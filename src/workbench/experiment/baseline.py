@@ -67,9 +67,13 @@ class Baseline:
             )
 
     def variance_at(self, lift: float) -> float:
-        """Return the variance a unit, covariates used, where the level is larger by a lift."""
+        """Return the variance a unit, covariates used, where the level is larger by a lift.
+
+        A lift that reaches all values in proportion widens their spread too; a proportion has the
+        variance of its new level.
+        """
         if not self.proportion:
-            return self.variance * self.variance_kept
+            return self.variance * self.variance_kept * (1 + lift) ** 2
         level = min(max(self.level * (1 + lift), 0.0), 1.0)
         return level * (1 - level) * self.variance_kept
 
