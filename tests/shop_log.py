@@ -61,7 +61,10 @@ def write_run_file(path: Path, shop: str, runs: str) -> None:
     """Write a run of the notebooks on the shop."""
     places = {
         name: f"{runs}/{name}"
-        for name in ("log", "profile", "decisions", "comparison", "clv", "simulated")
+        for name in (
+            *("log", "profile", "decisions", "comparison", "clv", "simulated"),
+            *("design", "monitoring"),
+        )
     }
     world = {"customers": 1_500, "days": 56}
     steps = [
@@ -72,6 +75,16 @@ def write_run_file(path: Path, shop: str, runs: str) -> None:
         ("20_profile_customers", {"bins": 4}, ["log", "profile"]),
         ("30_replay_log", {}, ["log", "profile", "decisions"]),
         ("31_compare_programmes", {}, ["log", "profile", "comparison"]),
+        (
+            "40_design_experiment",
+            {"metric": "purchases", "covariates": "purchases_before", "lift": 0.5},
+            ["log", "design"],
+        ),
+        (
+            "42_monitor_experiment",
+            {"programmes": "params/programmes/grocery", "first": 20},
+            ["log", "decisions", "monitoring"],
+        ),
         (
             "41_read_out_experiment",
             {"source": f"{runs}/decisions", "outcomes": f"{runs}/log"},

@@ -12,7 +12,7 @@ from scipy.stats import binom
 
 import workbench as wb
 from workbench.errors import InputError, ParameterError
-from workbench.experiment import daily, sequences
+from workbench.experiment import bounded, daily, sequences
 from workbench.experiment.effect import compare
 from workbench.experiment.moments import Moments
 from workbench.streams import stream

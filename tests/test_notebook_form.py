@@ -177,7 +177,9 @@ def test_there_are_notebooks_to_check():
         "20_profile_customers",
         "30_replay_log",
         "31_compare_programmes",
+        "40_design_experiment",
         "41_read_out_experiment",
+        "42_monitor_experiment",
         "60_value_customers",
         "90_report",
     ]

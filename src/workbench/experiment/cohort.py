@@ -8,6 +8,7 @@ has a fixed length, so that every unit is measured alike; a unit is complete whe
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import polars as pl
 
@@ -39,18 +40,21 @@ class Cohort(text.Result):
         table: A row an arm with its stated share, units that are complete and units still open.
         text: How many units there are, how many are complete.
         shares: Share of each arm as it was assigned, the control first.
+        stages: A row a unit and stage with ``day``, ``arm`` and ``stage``: ``triggered``, and ``complete``
+            for those whose window has closed; for :func:`workbench.watch_ratio`.
         entries: New units of each local day from the first to the last trigger.
     """
 
     frame: pl.DataFrame
     shares: dict[str, float]
+    stages: pl.DataFrame
     entries: list[int]
 
 
 @checked
 def triggered_units(
     log: Log,
-    decisions: Frame,
+    decisions: Frame | str | Path,
     programme: str,
     *,
     programmes: ProgrammeSet | None = None,
@@ -61,7 +65,7 @@ def triggered_units(
 
     Args:
         log: The log that the decisions were made on.
-        decisions: The decision log, such as ``replay.decisions()``.
+        decisions: The decision log, such as ``replay.decisions()``, or its folder.
         programme: Name of the programme.
         programmes: The programmes as they ran: who is in their global hold-out got nothing whatever
             the arm, and is left out of all arms.
@@ -73,7 +77,8 @@ def triggered_units(
 
     Raises:
         ParameterError: A window is not at least a day, or the programme is not in the decision log.
-        InputError: The programme gave no offer and no ghost, or had one arm only.
+        InputError: The programme gave no offer and no ghost, or had one arm only, or the folder holds
+            no decision log.
 
     >>> cohort = triggered_units(log, replayed.decisions(), "welcome_back", outcome_days=28)
     >>> sorted(cohort.shares), cohort.frame.columns[:5]
@@ -107,11 +112,10 @@ def triggered_units(
 
 
 def _first_triggers(
-    decisions: Frame, programme: str, programmes: ProgrammeSet | None
+    decisions: Frame | str | Path, programme: str, programmes: ProgrammeSet | None
 ) -> tuple[pl.DataFrame, dict[str, float]]:
     """Return the first trigger of each customer, and the stated share of each arm."""
-    frame = decisions.lazy() if isinstance(decisions, pl.LazyFrame | pl.DataFrame) else None
-    frame = as_polars(decisions, "decisions").lazy() if frame is None else frame
+    frame = _decision_rows(decisions)
     need_columns(frame.collect_schema(), _DECISION_COLUMNS, "decision log")
     rows = frame.select(_DECISION_COLUMNS).filter(pl.col("programme") == programme).collect()
     if rows.is_empty():
@@ -144,6 +148,18 @@ def _first_triggers(
     order = sorted(stated, key=lambda arm: (arm != "control", arm))
     whole = sum(stated.values())
     return first.drop("p_assignment"), {arm: stated[arm] / whole for arm in order}
+
+
+def _decision_rows(decisions: Frame | str | Path) -> pl.LazyFrame:
+    """Return the rows of a decision log that is given as a frame or as its folder."""
+    if isinstance(decisions, pl.LazyFrame):
+        return decisions
+    if not isinstance(decisions, str | Path):
+        return as_polars(decisions, "decisions").lazy()
+    parts = sorted(Path(decisions).glob("decisions-*.parquet"))
+    if not parts:
+        raise InputError(f"{decisions} holds no decision log; replay or simulate first")
+    return pl.scan_parquet(parts)
 
 
 def _has(log: Log, column: str) -> bool:
@@ -222,5 +238,14 @@ def _cohort(
         table=table[["arm", "stated_share", "units", "complete", "still_open"]],
         text=text.sentence(said),
         shares=shares,
+        stages=pl.concat(
+            [
+                rows.select(day=pl.col(day), arm="arm", stage=pl.lit(stage))
+                for rows, day, stage in (
+                    (first, "entered", "triggered"),
+                    (first.filter(~pl.col("open")), "closed", "complete"),
+                )
+            ]
+        ),
         entries=[int(n) for n in entries["len"].fill_null(0)],
     )

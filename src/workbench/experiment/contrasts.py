@@ -96,6 +96,25 @@ def of_factors(factors: Mapping[str, Sequence[str]]) -> tuple[dict[str, float], 
     return {_cell(cell): 1 / len(cells) for cell in cells}, effects
 
 
+def factors_of(said: str) -> dict[str, list[str]]:
+    """Return factors from a line of text, as parameters of a notebook give them.
+
+    Raises:
+        ParameterError: A factor has no levels, or is named twice.
+
+    >>> factors_of("content: food, coffee; timing: now, later")
+    {'content': ['food', 'coffee'], 'timing': ['now', 'later']}
+    """
+    found: dict[str, list[str]] = {}
+    for part in filter(None, (each.strip() for each in said.split(";"))):
+        name, _, levels = (each.strip() for each in part.partition(":"))
+        if not name or not levels or name in found:
+            rule = "must be factors with their levels, such as 'content: food, coffee; timing: now, later'"
+            raise ParameterError(problem("factors", said, rule))
+        found[name] = [level.strip() for level in levels.split(",")]
+    return found
+
+
 def _effect(
     names: Sequence[str],
     factors: Mapping[str, Sequence[str]],

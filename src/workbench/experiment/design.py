@@ -22,10 +22,11 @@ from workbench.experiment.sequences import Floats, check_alpha
 from workbench.frames import Frame
 
 HALVES = {"control": 0.5, "treatment": 0.5}
-_LAST_DAYS = 7
-_LONGEST_DAYS = 3_660
+_LAST_DAYS = 28
+_LONGEST_DAYS = 730
 _MOST_SHOWN_DAYS = 120
 _FEWEST_UNITS = 20
+_FIRST_SHARE = 0.05
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -102,7 +103,7 @@ def design(
             is the base. In place of arms.
         planned: Units of all arms, when they are given; None: as many as are needed.
         entries: Expected new units a day, from the first day; behind the last day the mean of the
-            last seven goes on.
+            last four weeks goes on, for two years at most.
         outcome_days: Days from a unit's entry until its outcome is complete.
         offer_cost_cents: Expected cost of the offers of one treated unit.
         value_cents: Worth of 1 of the metric, to price what the control is not given.
@@ -269,7 +270,7 @@ def _curve(
     table: pd.DataFrame, entered: Floats, outcome_days: int, power: float, baseline: Baseline
 ) -> pd.DataFrame:
     """Return what could be detected if the experiment were read on a day."""
-    places = np.flatnonzero(entered >= _FEWEST_UNITS)
+    places = np.flatnonzero(entered >= max(_FEWEST_UNITS, _FIRST_SHARE * entered[-1:].sum()))
     if len(places) > _MOST_SHOWN_DAYS:
         places = places[np.linspace(0, len(places) - 1, _MOST_SHOWN_DAYS).round().astype(int)]
     rows = [
@@ -295,7 +296,9 @@ def _text(plan: Design, *, lift: float, power: float, needed: int) -> str:
         worst = float(main["power_rate"].min())
         said.append(f"with {text.plural(plan.units, 'unit')} its power is {text.share(worst)}")
     if plan.curve.shape[0] and plan.days is None:
-        said.append("at the expected pace it never ends: take a larger lift, or more customers")
+        said.append(
+            "at the expected pace that takes too long: look for a larger lift, or take more customers"
+        )
     elif plan.days is not None:
         said.append(f"that takes {text.days(plan.days)}, the last outcome window included")
     if plain > needed:

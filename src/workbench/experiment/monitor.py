@@ -87,6 +87,28 @@ class Monitoring(text.Result):
         rows = self.table[(self.table["metric"] == metric) & (self.table["arm"] == arm)]
         return rows.reset_index(drop=True)
 
+    @property
+    def page(self) -> pd.DataFrame:
+        """The last day of every arm and metric as a reader sees it: every number written."""
+        last = self.table.groupby(["arm", "metric"], sort=False).tail(1)
+        return pd.DataFrame(
+            {
+                "arm": last["arm"],
+                "metric": [text.words(name) for name in last["metric"]],
+                "role": last["role"],
+                "units": last["units"],
+                "lift": [text.change(each) for each in last["lift"]],
+                "at every look": [
+                    text.span(text.change(low), text.change(high))
+                    for low, high in zip(last["low"], last["high"], strict=True)
+                ],
+                "at a single look": [
+                    text.span(text.change(low), text.change(high))
+                    for low, high in zip(last["ordinary_low"], last["ordinary_high"], strict=True)
+                ],
+            }
+        ).reset_index(drop=True)
+
     def believe(
         self, *, largest_loss: float, prior_mean: float = 0.0, prior_sd: float | None = None
     ) -> Belief:

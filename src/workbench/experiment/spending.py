@@ -37,7 +37,7 @@ class Looks(text.Result):
     Attributes:
         table: A row a look with ``information_share`` (of the planned units), ``bound_z`` (stop when
             z is at least that, on either side for two sides), ``spent_share`` (level used up to here) and
-            ``nominal_level`` (the p-value below which to stop).
+            ``nominal_rate`` (the p-value below which to stop).
         text: How many looks there are and what the last one costs beside a single one.
     """
 
@@ -103,7 +103,7 @@ def plan_looks(
             "information_share": shares,
             "bound_z": bounds,
             "spent_share": [sides * each for each in spent],
-            "nominal_level": sides * norm.sf(bounds),
+            "nominal_rate": sides * norm.sf(bounds),
         }
     )
     single = float(norm.isf(alpha / sides))

@@ -122,6 +122,14 @@ class NotebookParameters(Parameters):
             if isinstance(mark, Role) and mark.reads
         }
 
+    def listed(self, name: str) -> list[str]:
+        """Return the entries of a text parameter that has commas between them.
+
+        >>> ReadOutExperiment(metrics="visits, sales_cents / visits").listed("metrics")
+        ['visits', 'sales_cents / visits']
+        """
+        return [each.strip() for each in getattr(self, name).split(",") if each.strip()]
+
     def path(self, name: str) -> Path:
         """Return a path parameter as an absolute path; the name of something shipped stays a name.
 
@@ -278,6 +286,39 @@ class CompareProgrammes(NotebookParameters):
     comparison: OutputPath = Field("runs/demo/comparison", description="folder of what is found")
 
 
+class DesignExperiment(NotebookParameters):
+    """Parameters of ``40_design_experiment``."""
+
+    notebook: ClassVar[str] = "40_design_experiment"
+
+    log: InputPath = Field("runs/demo/log", description="folder of the log of the past")
+    programmes: ProgrammesPath = Field(
+        "params/programmes/grocery", description="programme file or folder"
+    )
+    programme: str = Field("nth_purchase", min_length=1, description="the programme to be tested")
+    metric: str = Field("sales_cents", min_length=1, description="column, or a ratio of two")
+    covariates: str = Field(
+        "sales_before_cents, purchases_before",
+        max_length=1000,
+        description="known before assignment, with commas between",
+    )
+    outcome_days: int = Field(28, ge=1, le=3650, description="days behind a trigger that count")
+    before_days: int = Field(84, ge=1, le=3650, description="days before it, for covariates")
+    lift: float = Field(0.15, gt=-1, le=100, description="smallest relative effect worth finding")
+    power: float = Field(0.8, gt=0, lt=1, description="chance of finding it")
+    alpha: float = Field(0.05, gt=0, lt=1, description="chance of a false alarm")
+    control_share: float = Field(0.5, gt=0, lt=1, description="share of the control")
+    margin_share: float = Field(0.25, gt=0, le=1, description="margin as a share of the amount")
+    factors: str = Field(
+        "content: food, coffee; timing: now, later; value: low, high",
+        max_length=1000,
+        description="factors of a content test, the base first",
+    )
+    simulations: int = Field(400, ge=10, le=100_000, description="simulated experiments of a kind")
+    design: OutputPath = Field("runs/demo/design", description="folder of the plan")
+    seed: Seed = Field(1, description="seed of the simulated experiments")
+
+
 class ReadOutExperiment(NotebookParameters):
     """Parameters of ``41_read_out_experiment``."""
 
@@ -308,17 +349,39 @@ class ReadOutExperiment(NotebookParameters):
         "randomised", description="how arms came about: randomised or targeted"
     )
 
-    def listed(self, name: Literal["metrics", "covariates", "segments"]) -> list[str]:
-        """Return the columns of a parameter that has commas between them.
-
-        >>> ReadOutExperiment(metrics="visits, sales_cents / visits").listed("metrics")
-        ['visits', 'sales_cents / visits']
-        """
-        return [each.strip() for each in getattr(self, name).split(",") if each.strip()]
-
     def outcomes_path(self) -> Path | None:
         """Return the folder of the log, or None for a table of units."""
         return None if self.outcomes == "none" else self.path("outcomes")
+
+
+class MonitorExperiment(NotebookParameters):
+    """Parameters of ``42_monitor_experiment``."""
+
+    notebook: ClassVar[str] = "42_monitor_experiment"
+
+    log: InputPath = Field("runs/demo/world/log", description="folder of the log")
+    decisions: InputPath = Field(
+        "runs/demo/world/decisions", description="folder of the decision log"
+    )
+    programmes: ProgrammesPath = Field("params/programmes", description="programmes as they ran")
+    programme: str = Field("nth_purchase", min_length=1, description="the programme under test")
+    metric: str = Field("purchases", min_length=1, description="column, or a ratio of two")
+    covariates: str = Field(
+        "purchases_before, sales_before_cents",
+        max_length=1000,
+        description="known before assignment, with commas between",
+    )
+    guardrail: str = Field("sales_cents", max_length=200, description="must not fall; empty: none")
+    margin: float = Field(0.3, gt=0, lt=1, description="relative loss of it that is accepted")
+    outcome_days: int = Field(14, ge=1, le=3650, description="days behind a trigger that count")
+    before_days: int = Field(28, ge=1, le=3650, description="days before it, for covariates")
+    lift: float = Field(0.1, gt=0, le=100, description="smallest relative effect worth finding")
+    planned: int = Field(4000, ge=2, description="units that are planned")
+    alpha: float = Field(0.05, gt=0, lt=1, description="chance of ever claiming what is not there")
+    largest_loss: float = Field(
+        0.002, gt=0, description="relative loss on average that a decision may cost"
+    )
+    monitoring: OutputPath = Field("runs/demo/monitoring", description="folder of the daily table")
 
 
 class ValueCustomers(NotebookParameters):
