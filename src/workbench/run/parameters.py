@@ -377,6 +377,7 @@ class MonitorExperiment(NotebookParameters):
     before_days: int = Field(28, ge=1, le=3650, description="days before it, for covariates")
     lift: float = Field(0.1, gt=0, le=100, description="smallest relative effect worth finding")
     planned: int = Field(4000, ge=2, description="units that are planned")
+    first: int = Field(100, ge=1, description="units before which nothing is said")
     alpha: float = Field(0.05, gt=0, lt=1, description="chance of ever claiming what is not there")
     largest_loss: float = Field(
         0.002, gt=0, description="relative loss on average that a decision may cost"

@@ -100,7 +100,7 @@ def effect_by_day(
         lift: The relative effect that is worth finding, drawn as a line; None: no line.
 
     Raises:
-        InputError: A column is missing, there is no row, or no day has an interval yet.
+        InputError: A column is missing, there is no row, or no day has an estimate yet.
 
     >>> rows = pd.DataFrame({"day": [1, 2], "units": [90, 400], "lift": [0.3, 0.1],
     ...                      "low": [-np.inf, -0.1], "high": [np.inf, 0.3],
@@ -112,9 +112,9 @@ def effect_by_day(
     data = frames.ready(frame, "effect_by_day", needed)
     ends = ["low", "high", "ordinary_low", "ordinary_high"]
     data[ends] = data[ends].where(np.isfinite(data[ends].astype(float)))
-    shown = data[data["low"].notna() & data["high"].notna()]
+    shown = data[data["lift"].notna()]
     if shown.empty:
-        raise InputError("effect_by_day: no day has an interval yet; say so in the text instead")
+        raise InputError("effect_by_day: no day has an estimate yet; say so in the text instead")
     last = data.iloc[-1]
     description = (
         f"Line of the lift over {text.days(len(data))}; on the last, with "
@@ -147,7 +147,9 @@ def effect_by_day(
         ],
         ignore_index=True,
     )
-    most = min(_WIDEST, max(float(shown["high"].abs().max()), float(shown["low"].abs().max())))
+    bands = bands.dropna()
+    ends_seen = bands[["low", "high"]] if len(bands) else shown[["lift"]]
+    most = min(_WIDEST, float(ends_seen.abs().to_numpy().max()) or 1.0)
     y = alt.Scale(domain=[-most, most], clamp=True, nice=True)
     colour = alt.Color(
         "interval:N",
