@@ -3,26 +3,109 @@
 Takes frames, decision logs and moments; knows no truth and draws nothing.
 """
 
-from workbench.experiment.balance import Balance, balance
-from workbench.experiment.baseline import Baseline
-from workbench.experiment.bayes import Belief, believe
-from workbench.experiment.cohort import Cohort, triggered_units
-from workbench.experiment.design import Design, design
-from workbench.experiment.effect import Comparison, Estimate, Parts, Population, compare
-from workbench.experiment.metrics import Count, Covariate, Mean, Metric, Proportion, Quantile, Ratio
-from workbench.experiment.moments import Moments, collect_moments
-from workbench.experiment.monitor import Monitoring, monitor
-from workbench.experiment.multiplicity import adjust
-from workbench.experiment.outliers import Outliers
-from workbench.experiment.preview import Preview, preview_assignment
-from workbench.experiment.ratio_watch import RatioWatch, watch_ratio
-from workbench.experiment.read_out import ReadOut, read_out
-from workbench.experiment.sample_ratio import SampleRatio, ratio_p_value, sample_ratio
-from workbench.experiment.segments import Heterogeneity, Novelty, heterogeneity, novelty
-from workbench.experiment.spending import Looks, plan_looks
-from workbench.experiment.triggered import decision_units, read_decisions
-from workbench.experiment.triggers import Triggers, expected_triggers
-from workbench.experiment.trust import Trust
+from workbench.experiment.balance import (
+    Balance,
+    balance,
+)
+from workbench.experiment.baseline import (
+    Baseline,
+)
+from workbench.experiment.bayes import (
+    Belief,
+    believe,
+)
+from workbench.experiment.cohort import (
+    Cohort,
+    triggered_units,
+)
+from workbench.experiment.design import (
+    Design,
+    design,
+)
+from workbench.experiment.effect import (
+    Comparison,
+    Estimate,
+    Parts,
+    Population,
+    compare,
+)
+from workbench.experiment.launch import (
+    LaunchDecision,
+    Prior,
+    best_test_size,
+    flat_prior,
+    launch_decision,
+    learn_prior,
+)
+from workbench.experiment.metrics import (
+    Count,
+    Covariate,
+    Mean,
+    Metric,
+    Proportion,
+    Quantile,
+    Ratio,
+)
+from workbench.experiment.micro import (
+    ProximalEffect,
+    proximal_effect,
+)
+from workbench.experiment.moments import (
+    Moments,
+    collect_moments,
+)
+from workbench.experiment.monitor import (
+    Monitoring,
+    monitor,
+)
+from workbench.experiment.multiplicity import (
+    adjust,
+)
+from workbench.experiment.outliers import (
+    Outliers,
+)
+from workbench.experiment.points import (
+    decision_points,
+    with_outcome,
+)
+from workbench.experiment.preview import (
+    Preview,
+    preview_assignment,
+)
+from workbench.experiment.ratio_watch import (
+    RatioWatch,
+    watch_ratio,
+)
+from workbench.experiment.read_out import (
+    ReadOut,
+    read_out,
+)
+from workbench.experiment.sample_ratio import (
+    SampleRatio,
+    ratio_p_value,
+    sample_ratio,
+)
+from workbench.experiment.segments import (
+    Heterogeneity,
+    Novelty,
+    heterogeneity,
+    novelty,
+)
+from workbench.experiment.spending import (
+    Looks,
+    plan_looks,
+)
+from workbench.experiment.triggered import (
+    decision_units,
+    read_decisions,
+)
+from workbench.experiment.triggers import (
+    Triggers,
+    expected_triggers,
+)
+from workbench.experiment.trust import (
+    Trust,
+)
 
 __all__ = [
     "Balance",
@@ -35,6 +118,7 @@ __all__ = [
     "Design",
     "Estimate",
     "Heterogeneity",
+    "LaunchDecision",
     "Looks",
     "Mean",
     "Metric",
@@ -45,7 +129,9 @@ __all__ = [
     "Parts",
     "Population",
     "Preview",
+    "Prior",
     "Proportion",
+    "ProximalEffect",
     "Quantile",
     "Ratio",
     "RatioWatch",
@@ -56,20 +142,27 @@ __all__ = [
     "adjust",
     "balance",
     "believe",
+    "best_test_size",
     "collect_moments",
     "compare",
+    "decision_points",
     "decision_units",
     "design",
     "expected_triggers",
+    "flat_prior",
     "heterogeneity",
+    "launch_decision",
+    "learn_prior",
     "monitor",
     "novelty",
     "plan_looks",
     "preview_assignment",
+    "proximal_effect",
     "ratio_p_value",
     "read_decisions",
     "read_out",
     "sample_ratio",
     "triggered_units",
     "watch_ratio",
+    "with_outcome",
 ]
