@@ -215,3 +215,10 @@ def test_the_running_intersection_never_widens_and_may_become_empty():
 def test_bad_input_is_refused_with_its_name(call, error, said):
     with pytest.raises(error, match=said):
         call()
+
+
+@pytest.mark.parametrize("successes", [0, 60])
+def test_a_proportion_of_none_or_all_has_an_interval_from_that_end(successes: int):
+    low, high = bounded.bernoulli_interval(successes, 60)
+    assert low <= successes / 60 <= high
+    assert 0 < high - low < 0.3

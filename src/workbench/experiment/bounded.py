@@ -56,9 +56,9 @@ def bernoulli_interval(
     found = successes / trials
     low, high = 0.0, 1.0
     if successes > 0 and excess(_EDGE) > 0:
-        low = float(brentq(excess, _EDGE, found, xtol=1e-12))
+        low = float(brentq(excess, _EDGE, min(found, 1 - _EDGE), xtol=1e-12))
     if successes < trials and excess(1 - _EDGE) > 0:
-        high = float(brentq(excess, found, 1 - _EDGE, xtol=1e-12))
+        high = float(brentq(excess, max(found, _EDGE), 1 - _EDGE, xtol=1e-12))
     return low, high
 
 
