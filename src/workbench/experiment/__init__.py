@@ -29,6 +29,10 @@ from workbench.experiment.effect import (
     Population,
     compare,
 )
+from workbench.experiment.growth import (
+    Growth,
+    growth_beside,
+)
 from workbench.experiment.launch import (
     LaunchDecision,
     Prior,
@@ -57,6 +61,9 @@ from workbench.experiment.moments import (
 from workbench.experiment.monitor import (
     Monitoring,
     monitor,
+from workbench.experiment.money import (
+    Roi,
+    roi,
 )
 from workbench.experiment.multiplicity import (
     adjust,
@@ -117,6 +124,7 @@ __all__ = [
     "Covariate",
     "Design",
     "Estimate",
+    "Growth",
     "Heterogeneity",
     "LaunchDecision",
     "Looks",
@@ -136,6 +144,7 @@ __all__ = [
     "Ratio",
     "RatioWatch",
     "ReadOut",
+    "Roi",
     "SampleRatio",
     "Triggers",
     "Trust",
@@ -150,6 +159,7 @@ __all__ = [
     "design",
     "expected_triggers",
     "flat_prior",
+    "growth_beside",
     "heterogeneity",
     "launch_decision",
     "learn_prior",
@@ -161,6 +171,7 @@ __all__ = [
     "ratio_p_value",
     "read_decisions",
     "read_out",
+    "roi",
     "sample_ratio",
     "triggered_units",
     "watch_ratio",

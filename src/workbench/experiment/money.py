@@ -1,0 +1,388 @@
+"""What offers were worth: visits, sales, margin, cost and profit against a control. Owns no arm and no effect.
+
+Everything is a difference between randomised arms, so that what would have been bought anyway is in it
+as what it is: a cost without a sale. Which redemptions were such is known for the population only, and
+only under assumptions; what they do not settle is given as bounds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+import numpy as np
+import pandas as pd
+import polars as pl
+
+from workbench import text
+from workbench.arguments import checked
+from workbench.errors import InputError, ParameterError, did_you_mean, problem
+from workbench.experiment.effect import Comparison, Estimate, Parts, compare
+from workbench.experiment.metrics import check_numbers
+from workbench.experiment.moments import Moments, collect_moments
+from workbench.experiment.sample_ratio import sample_ratio
+from workbench.experiment.units import ARM, Source, take_units
+
+Assumption: TypeAlias = Literal["no_halo", "no_harm", "dip_is_pulled_forward"]
+
+ASSUMPTIONS: dict[Assumption, str] = {
+    "no_halo": "an offer makes no further visit but the one at which it is redeemed",
+    "no_harm": "an offer takes no visit away within the window",
+    "dip_is_pulled_forward": "what is missing after the window was pulled forward into it",
+}
+"""What may be assumed of redemptions, in words."""
+
+_NEEDED = ("purchases", "sales_cents", "margin_cents")
+_OPTIONAL = ("discount_cents", "cost_cents", "redemptions", "purchases_after")
+_FEWEST = 2
+_BLOCK = "all"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Roi(text.Result):
+    """What offers were worth against the control.
+
+    Attributes:
+        table: A row a figure: ``figure`` (``purchases``, ``sales_cents``, ``margin_before_cents``,
+            ``discount_share``, ``cost_of_offers_cents``, ``profit_cents``), its level a customer
+            ``without`` and ``with_offers``, the ``difference`` with ``low`` and ``high``, and the
+            same over all ``customers``: ``total``, ``total_low``, ``total_high`` (a share has none).
+        text: Profit, what it is made of, and what was assumed of redemptions.
+        redemptions: A row a class of redemptions (``incremental``, ``pulled_forward``,
+            ``cannibalised``): ``low`` and ``high`` a customer as far as the assumptions settle it,
+            ``low_end`` and ``high_end`` with chance added, and ``cost_low_cents`` and
+            ``cost_high_cents`` over all; no row where the units have no ``redemptions``.
+        profit: Net profit of a customer in cents.
+        return_on_cost: Profit for each unit of money that offers cost; none where they cost nothing.
+        customers: To how many customers the totals belong.
+        assumed: What was assumed of redemptions.
+    """
+
+    redemptions: pd.DataFrame
+    profit: Estimate
+    return_on_cost: Estimate | None
+    customers: int
+    assumed: tuple[Assumption, ...]
+
+
+@checked
+def roi(
+    units: Source,
+    *,
+    arm: str = "arm",
+    control: str = "control",
+    treatment: str | None = None,
+    shares: Mapping[str, float] | None = None,
+    customers: int | None = None,
+    assume: Sequence[Assumption] = (),
+    level: float = 0.95,
+) -> Roi:
+    """Say what offers were worth, from customers who were randomised to get them or not.
+
+    The units have columns by these names, each over the same window: ``purchases``, ``sales_cents``
+    (as paid), ``margin_cents`` (after discounts); and where there are such, ``discount_cents``,
+    ``cost_cents`` (what offers cost beside the discounts: messages, prizes), ``redemptions``
+    (purchases at which an offer was redeemed) and ``purchases_after`` (in a window behind this one).
+
+    Profit is the margin less ``cost_cents``. With R redemptions, Δ more purchases in the window and
+    D more behind it, of the R those that would not have happened in the window are at least Δ where
+    there is no halo and at most Δ where there is no harm; those pulled forward are −D where the dip
+    is theirs.
+
+    Args:
+        units: One row a customer: pandas, Polars, lazy, or the path of a Parquet file.
+        arm: Column of the arm.
+        control: The arm without offers.
+        treatment: The arm with them; none: the only other one.
+        shares: Meant share of each arm; none: equal ones.
+        customers: To how many customers totals belong; none: those of the treated arm.
+        assume: What may be assumed of redemptions, of :data:`ASSUMPTIONS`.
+        level: Level of the intervals.
+
+    Raises:
+        ParameterError: An arm, an assumption, ``customers`` or ``level`` is not possible.
+        InputError: There is no control, an arm has fewer than two customers, the arms are not as
+            large as they were meant to be, or a column is missing, is no number or has nulls.
+
+    >>> units = pl.DataFrame({"arm": ["control", "offer"] * 4, "purchases": [1, 2, 1, 1, 0, 1, 2, 3],
+    ...     "sales_cents": [500, 900, 400, 450, 0, 500, 900, 1300],
+    ...     "margin_cents": [200, 300, 160, 150, 0, 150, 360, 400],
+    ...     "discount_cents": [0, 100, 0, 50, 0, 50, 0, 100]})
+    >>> worth = roi(units)
+    >>> worth.profit.value, worth.table["figure"].to_list()[-1]
+    (70.0, 'profit_cents')
+    """
+    _check(customers, assume, level)
+    taken = take_units(units, arm=arm, control=control)
+    treated = _treated(taken.arms, taken.counts, control, treatment)
+    ratio = sample_ratio(taken.counts, shares=shares)
+    if not ratio.passed:
+        raise InputError(
+            f"not identified: {ratio.lead} No money is read from arms that were not left to chance; "
+            "name the meant shares of the arms, or find what took customers away"
+        )
+    schema = taken.frame.collect_schema()
+    check_numbers(_NEEDED, schema, "column")
+    there = [name for name in (*_NEEDED, *_OPTIONAL) if name in schema]
+    check_numbers(there, schema, "column")
+    _check_whole(taken.frame, there)
+    found = collect_moments(taken.frame, [ARM], _columns(there), {_BLOCK: list(_columns(there))})
+    arms = found[treated,][_BLOCK], found[control,][_BLOCK]
+    many = taken.counts[treated] if customers is None else customers
+    effects = {name: compare(*arms, Parts(numerator=name)) for name in _shown(there)}
+    if "discount_cents" in there:
+        effects["discount_share"] = compare(
+            *arms, Parts(numerator="discount_cents", denominator="before_cents")
+        )
+    table = pd.DataFrame([_row(name, effects[name], many, level) for name in _order(effects)])
+    assumed = tuple(dict.fromkeys(assume))
+    back = _return(*arms) if "cost_of_offers_cents" in effects else None
+    split = _split(arms, there, assumed, many, level)
+    return Roi(
+        table=table,
+        text=_sentence(effects, split, assumed, many, level, back),
+        headline=_headline(effects["profit_cents"].absolute, many, level),
+        redemptions=split,
+        profit=effects["profit_cents"].absolute,
+        return_on_cost=back,
+        customers=many,
+        assumed=assumed,
+    )
+
+
+def _check(customers: int | None, assume: Sequence[str], level: float) -> None:
+    if customers is not None and customers < 1:
+        raise ParameterError(problem("customers", customers, "must be at least 1"))
+    if not 0 < level < 1:
+        raise ParameterError(problem("level", level, "must be between 0 and 1"))
+    known = get_args(Assumption)
+    for each in assume:
+        if each not in known:
+            rule = f"must be of {', '.join(known)}"
+            raise ParameterError(problem("assume", each, rule, hint=did_you_mean(each, known)))
+
+
+def _treated(
+    arms: tuple[str, ...], counts: dict[str, int], control: str, treatment: str | None
+) -> str:
+    """Return the arm that got offers, after checking that both arms can be compared."""
+    others = [each for each in arms if each != control]
+    if control not in arms:
+        raise InputError(
+            "not identified: nobody is in the control; without one nothing says what would have "
+            "been bought anyway"
+        )
+    if treatment is None and len(others) != 1:
+        rule = f"must name one of {', '.join(others) or 'the arms'}"
+        raise ParameterError(problem("treatment", treatment, rule))
+    treated = others[0] if treatment is None else treatment
+    if treated not in others:
+        rule = f"must be one of {', '.join(others)}"
+        raise ParameterError(
+            problem("treatment", treated, rule, hint=did_you_mean(treated, others))
+        )
+    for each in (treated, control):
+        if counts[each] < _FEWEST:
+            raise InputError(
+                f"{text.NOT_ENOUGH_DATA}: the arm {each} has {text.plural(counts[each], 'customer')}, "
+                f"needs at least {_FEWEST}"
+            )
+    return treated
+
+
+def _check_whole(frame: pl.LazyFrame, columns: list[str]) -> None:
+    """Refuse a column with a null or an infinity: what is not known is not 0."""
+    numbers = [pl.col(name).cast(pl.Float64) for name in columns]
+    bad = frame.select((~each.fill_null(math.nan).is_finite()).sum() for each in numbers).collect()
+    for name, count in bad.row(0, named=True).items():
+        if count:
+            raise InputError(
+                f"{name} is null or infinite for {text.plural(count, 'customer')}; a customer who "
+                "bought nothing has 0"
+            )
+
+
+def _columns(there: Sequence[str]) -> dict[str, pl.Expr]:
+    """Return what moments are taken of: the columns, and sums of them whose error is needed."""
+
+    def of(name: str) -> pl.Expr:
+        return pl.col(name) if name in there else pl.lit(0)
+
+    columns = {name: pl.col(name) for name in there}
+    columns["margin_before_cents"] = pl.col("margin_cents") + of("discount_cents")
+    columns["cost_of_offers_cents"] = of("discount_cents") + of("cost_cents")
+    columns["profit_cents"] = pl.col("margin_cents") - of("cost_cents")
+    if "discount_cents" in there:
+        columns["before_cents"] = pl.col("sales_cents") + pl.col("discount_cents")
+    if "redemptions" in there:
+        columns["cannibalised"] = pl.col("redemptions") - pl.col("purchases")
+    if "purchases_after" in there:
+        columns["missing_after"] = -pl.col("purchases_after")
+        columns["in_both"] = pl.col("purchases") + pl.col("purchases_after")
+        columns["redeemed_not_pulled"] = of("redemptions") + pl.col("purchases_after")
+    return columns
+
+
+def _shown(there: Sequence[str]) -> list[str]:
+    costs = ["cost_of_offers_cents"] if {"discount_cents", "cost_cents"} & set(there) else []
+    return ["purchases", "sales_cents", "margin_before_cents", *costs, "profit_cents"]
+
+
+def _order(effects: dict[str, Comparison]) -> list[str]:
+    order = (
+        "purchases", "sales_cents", "margin_before_cents", "discount_share",
+        "cost_of_offers_cents", "profit_cents",
+    )  # fmt: skip
+    return [name for name in order if name in effects]
+
+
+def _row(name: str, effect: Comparison, customers: int, level: float) -> dict[str, object]:
+    low, high = effect.absolute.interval(level)
+    many = math.nan if name == "discount_share" else customers
+    return {
+        "figure": name,
+        "without": effect.control,
+        "with_offers": effect.treatment,
+        "difference": effect.absolute.value,
+        "low": low,
+        "high": high,
+        "total": effect.absolute.value * many,
+        "total_low": low * many,
+        "total_high": high * many,
+    }
+
+
+def _return(treated: Moments, control: Moments) -> Estimate | None:
+    """Return profit over cost of offers, by the delta method on both differences."""
+    profit, cost = (
+        compare(treated, control, Parts(numerator=name)).absolute
+        for name in ("profit_cents", "cost_of_offers_cents")
+    )
+    if cost.value <= 0:
+        return None
+    value = profit.value / cost.value
+    slopes = np.array([1.0, -value]) / cost.value
+    variance = sum(
+        slopes
+        @ each.select(["profit_cents", "cost_of_offers_cents"]).covariance()
+        @ slopes
+        / each.n
+        for each in (treated, control)
+    )
+    return Estimate(
+        value=value,
+        standard_error=math.sqrt(variance),
+        df=min(profit.df, cost.df),
+        n_treatment=treated.n,
+        n_control=control.n,
+    )
+
+
+def _split(
+    arms: tuple[Moments, Moments],
+    there: Sequence[str],
+    assumed: tuple[Assumption, ...],
+    customers: int,
+    level: float,
+) -> pd.DataFrame:
+    """Return the classes of redemptions between the bounds that the assumptions leave."""
+    names = ["class", "low", "high", "low_end", "high_end", "cost_low_cents", "cost_high_cents"]
+    if "redemptions" not in there:
+        return pd.DataFrame(columns=names)
+    zero = Estimate(value=0.0, standard_error=0.0, df=math.inf, n_treatment=0, n_control=0)
+
+    def effect(name: str) -> Estimate:
+        return compare(*arms, Parts(numerator=name)).absolute
+
+    redeemed, more, anyway = effect("redemptions"), effect("purchases"), effect("cannibalised")
+    dip = "dip_is_pulled_forward" in assumed and "purchases_after" in there
+    halo, harm = "no_halo" not in assumed, "no_harm" not in assumed
+    cannibalised = (zero if harm else anyway, redeemed if halo else anyway)
+    not_anyway = redeemed if harm else more
+    if dip:
+        pulled = effect("missing_after")
+        low, high = effect("in_both"), effect("redeemed_not_pulled" if harm else "in_both")
+        ends = {"incremental": (zero if halo else low, high), "pulled_forward": (pulled, pulled)}
+    else:
+        ends = {"incremental": (zero, not_anyway), "pulled_forward": (zero, not_anyway)}
+    ends["cannibalised"] = cannibalised
+    cost = effect("cost_of_offers_cents").value / redeemed.value if redeemed.value > 0 else 0.0
+    most = max(redeemed.value, 0.0)
+    rows = []
+    for name, pair in ends.items():
+        bounds = [min(max(each.value, 0.0), most) for each in pair]
+        chance = [max(each.interval(level)[k], 0.0) for k, each in enumerate(pair)]
+        rows.append((name, *bounds, *chance, *(each * cost * customers for each in bounds)))
+    return pd.DataFrame(rows, columns=names)
+
+
+def _headline(profit: Estimate, customers: int, level: float) -> str:
+    low, high = profit.interval(level)
+    total = text.amount(profit.value * customers)
+    if low > 0:
+        return f"The offers earned {total}"
+    if high < 0:
+        return f"The offers lost {text.amount(-profit.value * customers)}"
+    return f"The offers made {total} of profit, which chance may explain"
+
+
+def _sentence(  # noqa: PLR0917 - the parts of one answer
+    effects: dict[str, Comparison],
+    split: pd.DataFrame,
+    assumed: tuple[Assumption, ...],
+    customers: int,
+    level: float,
+    back: Estimate | None,
+) -> str:
+    profit = effects["profit_cents"].absolute
+    low, high = profit.interval(level)
+    ends = text.interval(text.amount(low * customers), text.amount(high * customers), level)
+    said = [
+        f"{_headline(profit, customers, level)} ({ends}), {text.money(profit.value)} a customer "
+        f"over {text.plural(customers, 'customer')}"
+    ]
+    more = effects["purchases"].absolute.value * customers
+    sales = effects["sales_cents"].absolute.value * customers
+    margin = effects["margin_before_cents"].absolute.value * customers
+    made = (
+        f"they made {text.count(more)} more purchases, {text.amount(sales)} more sales and "
+        f"{text.amount(margin)} more margin before discounts"
+    )
+    if "cost_of_offers_cents" in effects:
+        cost = effects["cost_of_offers_cents"].absolute.value * customers
+        made += f", and cost {text.amount(cost)}"
+    said.append(made)
+    if back is not None:
+        least, most = back.interval(level)
+        each = text.span(text.number(least), text.number(most))
+        said.append(
+            f"each unit of money spent brought {text.number(back.value)} of profit ({each})"
+        )
+    if len(split):
+        said.append(_classes(split, customers))
+        settled = text.listing([ASSUMPTIONS[each] for each in assumed])
+        said.append(
+            f"this assumes that {settled}"
+            if assumed
+            else "nothing is assumed of redemptions, so that hardly anything is settled of them"
+        )
+    return " ".join(text.sentence(each) for each in said)
+
+
+def _classes(split: pd.DataFrame, customers: int) -> str:
+    parts = []
+    for row in split.to_dict("records"):
+        low, high = (text.count(row[each] * customers) for each in ("low", "high"))
+        parts.append(f"{_one_or_span(low, high)} {text.words(row['class'])}")
+    anyway = split[split["class"] == "cannibalised"].iloc[0]
+    low, high = (text.amount(anyway[name]) for name in ("cost_low_cents", "cost_high_cents"))
+    return (
+        f"of the redemptions {text.listing(parts)}; the cannibalised ones, of customers who would "
+        f"have bought anyway, cost {_one_or_span(low, high)}"
+    )
+
+
+def _one_or_span(low: str, high: str) -> str:
+    return low if low == high else text.span(low, high)
