@@ -82,3 +82,9 @@ def test_a_column_that_is_not_there_is_an_error_with_the_nearest_name():
 def test_moments_of_nobody_are_not_enough_data():
     with pytest.raises(InputError, match="not enough data: there is no unit"):
         Moments.of({"y": []})
+
+
+def test_no_column_at_all_gives_the_number_of_units():
+    frame = pl.LazyFrame({"arm": ["a", "a", "b"]})
+    found = collect_moments(frame, ["arm"], {}, {"none": []})
+    assert {key: each["none"].n for key, each in found.items()} == {("a",): 2, ("b",): 1}

@@ -199,6 +199,8 @@ def _both(pick: np.ufunc, one: Floats | None, other: Floats | None) -> Floats | 
 
 def _shift(units: pl.LazyFrame, numbers: Mapping[str, pl.Expr]) -> dict[str, float]:
     """Return a constant near the mean of each column; any finite constant would be right."""
+    if not numbers:
+        return {}
     glimpse = units.head(_GLIMPSE).select(
         **{name: each.filter(each.is_finite()).mean() for name, each in numbers.items()}
     )
