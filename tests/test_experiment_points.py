@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from workbench.errors import InputError, ParameterError
-from workbench.experiment import decision_points, proximal_effect, with_outcome
+from workbench.experiment import decision_points, proximal_effect, outcomes_after
 from workbench.records import DAY_US
 from workbench.world import Simulation, simulate
 from world_samples import one, programme, tiny
@@ -48,8 +48,8 @@ def test_a_point_where_a_limit_refused_is_there_and_not_available(points, simula
 def test_the_outcome_counts_what_lies_in_the_window_as_plain_code_does(points, simulated):
     bought = simulated.events("purchase", ["person_id", "ts", "amount_cents"])
     until = int(simulated.midnights_us[-1])
-    both = with_outcome(points, bought, window_days=3, until=until)
-    both = with_outcome(
+    both = outcomes_after(points, bought, window_days=3, until=until)
+    both = outcomes_after(
         both, bought, window_days=3, until=until, amount="amount_cents", name="sales"
     )
     assert both["decision_id"].to_list() == points["decision_id"].to_list()
@@ -67,7 +67,7 @@ def test_the_outcome_counts_what_lies_in_the_window_as_plain_code_does(points, s
 
 def test_the_effect_of_a_decision_is_read_from_the_log_alone(points, simulated):
     bought = simulated.events("purchase", ["person_id", "ts"])
-    followed = with_outcome(points, bought, window_days=3, until=int(simulated.midnights_us[-1]))
+    followed = outcomes_after(points, bought, window_days=3, until=int(simulated.midnights_us[-1]))
     read = proximal_effect(followed, outcome="purchases", available="available")
     assert read.points == followed["available"].sum()
     assert read.table["low"][0] < read.table["estimate"][0] < read.table["high"][0]
@@ -108,4 +108,4 @@ def test_what_was_not_left_to_chance_is_refused():
 
 def test_a_window_of_no_length_is_refused(points):
     with pytest.raises(ParameterError, match="window_days was 0"):
-        with_outcome(points, pl.DataFrame(), window_days=0, until=0)
+        outcomes_after(points, pl.DataFrame(), window_days=0, until=0)

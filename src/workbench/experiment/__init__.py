@@ -68,12 +68,15 @@ from workbench.experiment.money import (
 from workbench.experiment.multiplicity import (
     adjust,
 )
+from workbench.experiment.offered import (
+    roi_units,
+)
 from workbench.experiment.outliers import (
     Outliers,
 )
 from workbench.experiment.points import (
     decision_points,
-    with_outcome,
+    outcomes_after,
 )
 from workbench.experiment.preview import (
     Preview,
@@ -167,11 +170,13 @@ __all__ = [
     "novelty",
     "plan_looks",
     "preview_assignment",
+    "outcomes_after",
     "proximal_effect",
     "ratio_p_value",
     "read_decisions",
     "read_out",
     "roi",
+    "roi_units",
     "sample_ratio",
     "triggered_units",
     "watch_ratio",

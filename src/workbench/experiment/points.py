@@ -110,7 +110,7 @@ def _this_offer(programme: Programme, offer: str) -> tuple[pl.Expr, pl.Expr, pl.
 
 
 @checked
-def with_outcome(
+def outcomes_after(
     points: Frame,
     events: Frame,
     *,
@@ -138,7 +138,7 @@ def with_outcome(
     >>> at = (pl.Series([0, 10, 90]) * 3_600_000_000).cast(pl.Datetime("us", "UTC"))
     >>> point = pl.DataFrame({"person": ["ann"], "known_at": at[:1], "available": [True]})
     >>> events = pl.DataFrame({"person_id": ["ann"] * 3, "ts": at})
-    >>> with_outcome(point, events, window_days=2, until=10**12)["purchases"].to_list()
+    >>> outcomes_after(point, events, window_days=2, until=10**12)["purchases"].to_list()
     [1]
     """
     if not window_days > 0:
