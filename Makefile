@@ -5,7 +5,7 @@ READY := .venv/.ready
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-.PHONY: demo test setup lab help format check checks-static test-python test-notebooks notebooks golden bench lock clean
+.PHONY: demo test setup lab help format check checks-static test-python test-notebooks notebooks golden calibrate bench lock clean
 
 demo: setup ## set up, run every notebook on a real log, and name the page to open
 	@$(BIN)/workbench run params/runs/demo.yaml
@@ -58,6 +58,9 @@ notebooks: setup ## run the committed notebooks and store their outputs, normali
 
 golden: setup ## write the golden decision log again; read the difference before you commit it
 	@$(BIN)/python tools/golden.py
+
+calibrate: setup ## hold every estimator against simulated experiments with known truth (minutes)
+	@$(BIN)/python tools/calibrate.py
 
 bench: setup ## measure the replay on 10 million made events, beside other engines (minutes)
 	@$(BIN)/python -m uv pip install --quiet --python $(BIN)/python --group benchmark

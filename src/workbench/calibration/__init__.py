@@ -11,15 +11,19 @@ from workbench.calibration.claims import (
 from workbench.calibration.effects import Readings, readings
 from workbench.calibration.fitted import Calibrated, calibrate_world
 from workbench.calibration.marginals import Marginals, compare_marginals
+from workbench.calibration.table import EXPERIMENTS, CalibrationTable, calibration_table
 
 __all__ = [
+    "EXPERIMENTS",
     "Calibrated",
+    "CalibrationTable",
     "DiscountAndCheck",
     "FirstDays",
     "Marginals",
     "MovedHabit",
     "Readings",
     "calibrate_world",
+    "calibration_table",
     "compare_marginals",
     "discount_and_check",
     "first_days",

@@ -1,0 +1,517 @@
+"""Simulated experiments with known truth, read by the functions that users call. Owns no verdict.
+
+A study draws one experiment and says of each of its figures what came of it: 1 where an interval held
+the truth or a test rejected, else 0, or how far an estimate was off.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+import polars as pl
+from numpy.typing import ArrayLike, NDArray
+
+from workbench.experiment import (
+    Comparison,
+    Estimate,
+    Moments,
+    Parts,
+    Prior,
+    Quantile,
+    adjust,
+    compare,
+    launch_decision,
+    proximal_effect,
+    read_out,
+    roi,
+)
+from workbench.experiment.bounded import bernoulli_interval
+from workbench.experiment.power import power_of, units_needed
+from workbench.experiment.ratio_watch import ratio_evidence
+from workbench.experiment.sample_ratio import ratio_p_value
+from workbench.experiment.sequences import always_valid
+from workbench.experiment.spending import crossing_probability, plan_looks
+
+Floats: TypeAlias = NDArray[np.float64]
+Draw: TypeAlias = np.random.Generator
+Side: TypeAlias = Literal["both", "at most", "at least"]
+
+LEVEL, ALPHA, POWER = 0.95, 0.05, 0.8
+DAYS = 28
+ARM_UNITS = 400
+LIFT = 0.1
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What is measured of a study.
+
+    Attributes:
+        name: What it is, such as ``coverage``.
+        nominal: What it should be.
+        side: On which side it may miss: a conservative method may reject too seldom.
+        is_rate: Whether it is a share of experiments; else a mean over them.
+    """
+
+    name: str
+    nominal: float
+    side: Side = "both"
+    is_rate: bool = True
+
+
+@dataclass(frozen=True)
+class Study:
+    """An estimator, how one simulated experiment of it goes, and what is measured of it.
+
+    Attributes:
+        estimator: What a reader calls it.
+        figures: What is measured.
+        run: Draws one experiment and returns a value for each figure.
+        every: Of so many experiments one is simulated, because one takes so long.
+    """
+
+    estimator: str
+    figures: tuple[Figure, ...]
+    run: Callable[[Draw], tuple[float, ...]]
+    every: int = 1
+
+
+COVERAGE = Figure("coverage of the 95 % interval", LEVEL)
+AT_LEAST = Figure("coverage of the 95 % interval", LEVEL, "at least")
+REJECTION = Figure("A/A rejection at 5 %", ALPHA)
+EVER = Figure("error ever, looked at daily", ALPHA, "at most")
+BIAS = Figure("relative bias", 0.0, is_rate=False)
+EFFECT_AND_BIAS = (COVERAGE, BIAS)
+
+STUDIES: dict[str, Study] = {}
+"""Every study by its estimator, in the order of the table."""
+
+
+def study(
+    estimator: str, *figures: Figure, every: int = 1
+) -> Callable[[Callable[[Draw], tuple[float, ...]]], Callable[[Draw], tuple[float, ...]]]:
+    """Return a decorator that puts a function among the studies."""
+
+    def keep(run: Callable[[Draw], tuple[float, ...]]) -> Callable[[Draw], tuple[float, ...]]:
+        STUDIES[estimator] = Study(estimator, figures, run, every)
+        return run
+
+    return keep
+
+
+def _arm(**columns: ArrayLike) -> Moments:
+    return Moments.of(columns)
+
+
+def _holds(estimate: Estimate | None, truth: float) -> float:
+    if estimate is None:
+        return 0.0
+    low, high = estimate.interval(LEVEL)
+    return float(low <= truth <= high)
+
+
+def _read(estimate: Estimate, truth: float) -> tuple[float, float]:
+    """Return whether the interval holds the truth, and the relative error."""
+    return _holds(estimate, truth), estimate.value / truth - 1
+
+
+def _rejects(estimate: Estimate) -> float:
+    return float(estimate.p_value < ALPHA)
+
+
+def _spend(rng: Draw, n: int, lift: float = 0.0) -> Floats:
+    """Return the spend of customers, of whom 6 of 10 buy nothing; its mean is 400 (1 + lift)."""
+    return (rng.random(n) < 0.4) * rng.gamma(2.0, 500.0, n) * (1 + lift)  # noqa: PLR2004 - 4 of 10
+
+
+def _habit(rng: Draw, n: int) -> Floats:
+    return rng.gamma(2.0, 1.0, n)
+
+
+@study("mean", COVERAGE, REJECTION)
+def _mean(rng: Draw) -> tuple[float, ...]:
+    control, same, treated = (_arm(y=_spend(rng, ARM_UNITS, lift)) for lift in (0, 0, LIFT))
+    parts = Parts(numerator="y")
+    effect, nothing = (compare(each, control, parts).absolute for each in (treated, same))
+    return _holds(effect, 400 * LIFT), _rejects(nothing)
+
+
+@study("relative effect on a mean", COVERAGE)
+def _relative(rng: Draw) -> tuple[float, ...]:
+    treated, control = (_arm(y=_spend(rng, ARM_UNITS, lift)) for lift in (LIFT, 0))
+    return (_holds(compare(treated, control, Parts(numerator="y")).log_ratio, math.log1p(LIFT)),)
+
+
+@study("proportion", COVERAGE, REJECTION)
+def _proportion(rng: Draw) -> tuple[float, ...]:
+    n, parts = 1_000, Parts(numerator="y", binomial=True)
+    control, same, treated = (_arm(y=rng.random(n) < chance) for chance in (0.1, 0.1, 0.13))
+    effect, nothing = (compare(each, control, parts).absolute for each in (treated, same))
+    return _holds(effect, 0.03), _rejects(nothing)
+
+
+def _visits(rng: Draw, lift: float = 0.0, check: float = 1_000.0) -> dict[str, Floats]:
+    """Return visits and sales of customers, and of the weeks before the experiment."""
+    habit = _habit(rng, ARM_UNITS)
+    before, visits = rng.poisson(4 * habit), rng.poisson(2 * habit * (1 + lift))
+    taste = rng.normal(1.0, 0.2, ARM_UNITS)
+    spent = [
+        np.maximum(n * mean * taste + np.sqrt(n) * rng.normal(0, 200, ARM_UNITS), 0)
+        for n, mean in ((visits, check), (before, 1_000.0))
+    ]
+    return {
+        "visits": visits.astype(float),
+        "sales": spent[0],
+        "visits_before": before.astype(float),
+        "sales_before": spent[1],
+        "age": habit + rng.normal(0, 1, ARM_UNITS),
+    }
+
+
+CHECK = Parts(numerator="sales", denominator="visits")
+CHECK_CUPED = Parts(
+    numerator="sales", denominator="visits", covariates=(("sales_before", "visits_before"),)
+)
+
+
+@study("ratio (delta method)", COVERAGE, REJECTION)
+def _ratio(rng: Draw) -> tuple[float, ...]:
+    control, same = _arm(**_visits(rng)), _arm(**_visits(rng, LIFT))
+    treated = _arm(**_visits(rng, LIFT, 1_050.0))
+    effect, nothing = (compare(each, control, CHECK).absolute for each in (treated, same))
+    return _holds(effect, 50.0), _rejects(nothing)
+
+
+@study("ratio with a ratio as covariate", COVERAGE, REJECTION)
+def _ratio_cuped(rng: Draw) -> tuple[float, ...]:
+    control, same = _arm(**_visits(rng)), _arm(**_visits(rng, LIFT))
+    treated = _arm(**_visits(rng, LIFT, 1_050.0))
+    effect, nothing = (compare(each, control, CHECK_CUPED).absolute for each in (treated, same))
+    return _holds(effect, 50.0), _rejects(nothing)
+
+
+@study("mean with one covariate (CUPED)", COVERAGE, REJECTION)
+def _cuped(rng: Draw) -> tuple[float, ...]:
+    parts = Parts(numerator="visits", covariates=(("visits_before", None),))
+    control, same, treated = (_arm(**_visits(rng, lift)) for lift in (0, 0, LIFT))
+    effect, nothing = (compare(each, control, parts).absolute for each in (treated, same))
+    return _holds(effect, 4 * LIFT), _rejects(nothing)
+
+
+@study("mean with three covariates", COVERAGE)
+def _cuped_many(rng: Draw) -> tuple[float, ...]:
+    names = ("visits_before", "sales_before", "age")
+    parts = Parts(numerator="visits", covariates=tuple((each, None) for each in names))
+    treated, control = (_arm(**_visits(rng, lift)) for lift in (LIFT, 0))
+    return (_holds(compare(treated, control, parts).absolute, 4 * LIFT),)
+
+
+CORRELATION = 0.7
+MEDIAN = Quantile("spent").name
+
+
+@study(
+    "CUPED, correlation 0.7",
+    Figure("variance kept, said", 1 - CORRELATION**2, is_rate=False),
+    Figure("variance kept, found", 1 - CORRELATION**2, is_rate=False),
+)
+def _variance(rng: Draw) -> tuple[float, ...]:
+    arms: list[Moments] = []
+    for _ in range(2):
+        before = rng.normal(0, 1, ARM_UNITS)
+        now = CORRELATION * before + math.sqrt(1 - CORRELATION**2) * rng.normal(0, 1, ARM_UNITS)
+        arms.append(_arm(y=now, before=before))
+    found: Comparison = compare(
+        arms[0], arms[1], Parts(numerator="y", covariates=(("before", None),))
+    )
+    # The squared error over the known variance of the plain difference, 2 / ARM_UNITS.
+    return found.variance_kept, found.absolute.value**2 * ARM_UNITS / 2
+
+
+@study("median", COVERAGE)
+def _median(rng: Draw) -> tuple[float, ...]:
+    n = ARM_UNITS
+    arms = np.repeat(["offer", "control"], n)
+    spent = rng.gamma(2.0, 500.0, 2 * n) + np.where(arms == "offer", 60.0, 0.0)
+    units = pl.DataFrame({"arm": arms, "spent": spent})
+    return (_holds(read_out(units, metrics=[Quantile("spent")]).estimate(MEDIAN), 60.0),)
+
+
+METRICS = 10
+
+
+@study(
+    "ten metrics, half without effect",
+    Figure("any false find (Holm)", ALPHA, "at most"),
+    Figure("share of false finds (Benjamini-Hochberg)", ALPHA, "at most", is_rate=False),
+)
+def _many(rng: Draw) -> tuple[float, ...]:
+    null = np.arange(METRICS) % 2 == 0
+    names = [f"m{k}" for k in range(METRICS)]
+    shared = rng.normal(0, 0.5, (2 * ARM_UNITS, 1))
+    values = shared + rng.normal(0, 1, (2 * ARM_UNITS, METRICS))
+    values[:ARM_UNITS] += np.where(null, 0.0, 0.25)
+    arms = [_arm(**dict(zip(names, rows.T, strict=True))) for rows in np.split(values, 2)]
+    p = [compare(arms[0], arms[1], Parts(numerator=name)).absolute.p_value for name in names]
+    holm, found = (np.array(adjust(p, how)) < ALPHA for how in ("holm", "benjamini-hochberg"))
+    return float((holm & null).any()), float((found & null).sum() / max(found.sum(), 1))
+
+
+@study("clustered units", COVERAGE, REJECTION)
+def _clusters(rng: Draw) -> tuple[float, ...]:
+    def clusters(lift: float) -> Moments:
+        size = rng.integers(5, 15, 60)
+        total = size * (rng.normal(0, 0.5, 60) + lift) + np.sqrt(size) * rng.normal(0, 1, 60)
+        return _arm(total=total, size=size)
+
+    parts = Parts(numerator="total", denominator="size")
+    control, same, treated = (clusters(lift) for lift in (0.0, 0.0, 0.2))
+    effect, nothing = (compare(each, control, parts).absolute for each in (treated, same))
+    return _holds(effect, 0.2), _rejects(nothing)
+
+
+TRIGGER_RATE, TRIGGERED_MEAN = 0.25, 2.0
+
+
+def _with_trigger(rng: Draw, lift: float) -> Moments:
+    """Return an arm of which a quarter is triggered, has a doubled baseline, and alone has an effect."""
+    n = 2 * ARM_UNITS
+    triggered = rng.random(n) < TRIGGER_RATE
+    habit = _habit(rng, n) / 2 * np.where(triggered, TRIGGERED_MEAN, 1.0)
+    y = rng.poisson(habit * np.where(triggered, 1 + lift, 1.0))
+    before = rng.poisson(2 * habit)
+    return _arm(y=y, before=before, t=triggered, y_t=y * triggered, before_t=before * triggered)
+
+
+TRIGGER = Parts(numerator="y", trigger="t", triggered=("y_t", None))
+TRIGGERED_EFFECT = 0.3 * TRIGGERED_MEAN
+
+
+@study("triggered effect", *EFFECT_AND_BIAS)
+def _triggered(rng: Draw) -> tuple[float, ...]:
+    arms = _with_trigger(rng, 0.3), _with_trigger(rng, 0.0)
+    return _read(compare(arms[0], arms[1], TRIGGER, "triggered").absolute, TRIGGERED_EFFECT)
+
+
+@study("diluted effect", *EFFECT_AND_BIAS)
+def _diluted(rng: Draw) -> tuple[float, ...]:
+    arms = _with_trigger(rng, 0.3), _with_trigger(rng, 0.0)
+    truth = TRIGGERED_EFFECT * TRIGGER_RATE
+    return _read(compare(arms[0], arms[1], TRIGGER, "diluted").absolute, truth)
+
+
+@study("triggered, with a covariate", *EFFECT_AND_BIAS)
+def _triggered_cuped(rng: Draw) -> tuple[float, ...]:
+    arms = _with_trigger(rng, 0.3), _with_trigger(rng, 0.0)
+    parts = Parts(
+        numerator="y", trigger="t", triggered=("y_t", None), covariates=(("before_t", "t"),)
+    )
+    return _read(compare(arms[0], arms[1], parts, "triggered").absolute, TRIGGERED_EFFECT)
+
+
+@study("effect on who was reached (compliers)", *EFFECT_AND_BIAS)
+def _compliers(rng: Draw) -> tuple[float, ...]:
+    def arm(*, offered: bool) -> Moments:
+        habit = _habit(rng, 2 * ARM_UNITS)
+        reached = (rng.random(habit.size) < np.minimum(0.2 + 0.2 * habit, 0.9)) & offered
+        y = rng.poisson(2 * habit) + rng.poisson(0.8, habit.size) * reached
+        return _arm(y=y, t=reached, y_t=y * reached)
+
+    effect = compare(arm(offered=True), arm(offered=False), TRIGGER, "compliers").absolute
+    return _read(effect, 0.8)
+
+
+def _points(rng: Draw, effect: float, *, binary: bool) -> pl.DataFrame:
+    """Return a micro-randomised trial in which the last outcome drives the next probability."""
+    persons, moments = 40, 20
+    trait, last = rng.normal(0, 0.3, persons), np.zeros(persons)
+    columns: dict[str, list[Floats]] = {name: [] for name in ("treated", "p", "y", "last")}
+    for _ in range(moments):
+        p = np.where(last > 0, 0.6, 0.4)
+        treated = (rng.random(persons) < p).astype(float)
+        if binary:
+            chance = 0.25 * np.exp(0.2 * last + effect * treated + trait)
+            y = (rng.random(persons) < np.minimum(chance, 1)).astype(float)
+        else:
+            y = trait + 0.3 * last + effect * treated + rng.normal(0, 1, persons)
+        for name, value in (("treated", treated), ("p", p), ("y", y), ("last", last)):
+            columns[name].append(value)
+        last = y
+    return pl.DataFrame(
+        {"person": np.tile(np.arange(persons), moments)}
+        | {name: np.concatenate(values) for name, values in columns.items()}
+    )
+
+
+def _proximal(rng: Draw, effect: float, *, binary: bool = False) -> Estimate:
+    points = _points(rng, effect, binary=binary)
+    return proximal_effect(
+        points, outcome="y", probability="p", controls=["last"], binary=binary
+    ).estimates[0]
+
+
+@study("micro-randomised effect on a mean", *EFFECT_AND_BIAS, REJECTION)
+def _micro(rng: Draw) -> tuple[float, ...]:
+    return *_read(_proximal(rng, 0.3), 0.3), _rejects(_proximal(rng, 0.0))
+
+
+@study("micro-randomised relative risk", *EFFECT_AND_BIAS, REJECTION)
+def _micro_binary(rng: Draw) -> tuple[float, ...]:
+    effect = 0.3
+    return (
+        *_read(_proximal(rng, effect, binary=True), effect),
+        _rejects(_proximal(rng, 0.0, binary=True)),
+    )
+
+
+@study("profit of a customer (ROI)", COVERAGE)
+def _profit(rng: Draw) -> tuple[float, ...]:
+    n = 2 * ARM_UNITS
+    offered = rng.random(n) < 0.5  # noqa: PLR2004 - half of them
+    anyway, more = rng.poisson(2.0, n), rng.poisson(0.3, n) * offered
+    used = rng.binomial(anyway, 0.3) * offered + more
+    baskets = 1_000 * (anyway + more) + np.sqrt(anyway + more) * rng.normal(0, 300, n)
+    units = pl.DataFrame(
+        {
+            "arm": np.where(offered, "offer", "control"),
+            "purchases": anyway + more,
+            "sales_cents": baskets - 200 * used,
+            "margin_cents": 0.4 * baskets - 200 * used,
+            "discount_cents": 200 * used,
+        }
+    )
+    return (_holds(roi(units).profit, 0.4 * 1_000 * 0.3 - 200 * (2.0 * 0.3 + 0.3)),)
+
+
+@study("profit with the prior of its own archive", COVERAGE)
+def _launch(rng: Draw) -> tuple[float, ...]:
+    prior = Prior(table=pl.DataFrame().to_pandas(), text="", mean=5.0, sd=20.0, experiments=0)
+    truth = rng.normal(prior.mean, prior.sd)
+    seen = Estimate(
+        value=rng.normal(truth, 30.0),
+        standard_error=30.0,
+        df=math.inf,
+        n_treatment=ARM_UNITS,
+        n_control=ARM_UNITS,
+    )
+    found = launch_decision(seen, customers=1_000, prior=prior)
+    own = Estimate(
+        value=found.posterior_mean_cents,
+        standard_error=found.posterior_sd_cents,
+        df=math.inf,
+        n_treatment=ARM_UNITS,
+        n_control=ARM_UNITS,
+    )
+    return (_holds(own, truth),)
+
+
+@study("sample ratio, once", Figure("false alarms at 0.1 %", 0.001))
+def _sample_ratio(rng: Draw) -> tuple[float, ...]:
+    n = int(rng.binomial(20_000, 0.5))
+    return (float(ratio_p_value({"control": n, "offer": 20_000 - n}) < 0.001),)  # noqa: PLR2004 - its level
+
+
+@study("sample ratio, watched", EVER)
+def _ratio_watch(rng: Draw) -> tuple[float, ...]:
+    mine = rng.binomial(200, 0.5, DAYS).cumsum()
+    counts = np.column_stack([mine, 200 * np.arange(1, DAYS + 1) - mine])
+    return (float(ratio_evidence(counts, [0.5, 0.5]).max() >= math.log(1 / ALPHA)),)
+
+
+def _daily(parts: Parts, draw: Callable[[], dict[str, Floats]]) -> list[Estimate]:
+    """Return the estimate of every day of an A/A experiment, from moments that are added up."""
+    found, arms = [], [_arm(**draw()) for _ in range(2)]
+    for day in range(DAYS):
+        if day:
+            arms = [each + _arm(**draw()) for each in arms]
+        found.append(compare(arms[0], arms[1], parts).absolute)
+    return found
+
+
+def _ever(estimates: list[Estimate]) -> float:
+    """Return whether the always-valid interval ever excluded no effect."""
+    value, error, units = np.array(
+        [(each.value, each.standard_error, each.n_treatment + each.n_control) for each in estimates]
+    ).T
+    return float((always_valid(value, error, units, alpha=ALPHA).p_value < ALPHA).any())
+
+
+@study("always-valid mean", EVER)
+def _always_mean(rng: Draw) -> tuple[float, ...]:
+    return (_ever(_daily(Parts(numerator="y"), lambda: {"y": _spend(rng, 60)})),)
+
+
+@study("always-valid ratio with a covariate", EVER)
+def _always_ratio(rng: Draw) -> tuple[float, ...]:
+    def draw() -> dict[str, Floats]:
+        return {name: values[:60] for name, values in _visits(rng).items()}
+
+    return (_ever(_daily(CHECK_CUPED, draw)),)
+
+
+@study("always-valid proportion (exact)", EVER)
+def _always_exact(rng: Draw) -> tuple[float, ...]:
+    chance, trials = 0.1, 60 * np.arange(1, DAYS + 1)
+    bought = rng.binomial(60, chance, DAYS).cumsum()
+    ends = [
+        bernoulli_interval(int(k), int(n), alpha=ALPHA) for k, n in zip(bought, trials, strict=True)
+    ]
+    return (float(any(not low <= chance <= high for low, high in ends)),)
+
+
+LOOKS = (0.2, 0.4, 0.6, 0.8, 1.0)
+
+
+@functools.cache
+def _bounds() -> tuple[float, ...]:
+    return tuple(plan_looks(LOOKS, alpha=ALPHA).bounds)
+
+
+@functools.cache
+def _sequential_power() -> float:
+    drift = 2.8
+    return float(crossing_probability(LOOKS, _bounds(), drift).sum())
+
+
+@study(
+    "group sequential, O'Brien-Fleming",
+    Figure("A/A rejection at 5 %, five looks", ALPHA),
+    Figure("power beside its formula", _sequential_power()),
+)
+def _sequential(rng: Draw) -> tuple[float, ...]:
+    found = []
+    for drift in (0.0, 2.8):
+        n = 200
+        shift = drift * math.sqrt(2 / (len(LOOKS) * n))
+        arms = [_arm(y=rng.normal(each, 1, n)) for each in (shift, 0.0)]
+        crossed = False
+        for look, bound in enumerate(_bounds()):
+            if look:
+                arms = [
+                    m + _arm(y=rng.normal(s, 1, n)) for m, s in zip(arms, (shift, 0.0), strict=True)
+                ]
+            effect = compare(arms[0], arms[1], Parts(numerator="y")).absolute
+            crossed |= abs(effect.value / effect.standard_error) >= bound
+        found.append(float(crossed))
+    return tuple(found)
+
+
+@functools.cache
+def _needed() -> int:
+    return math.ceil(units_needed(0.3, (1.0, 1.0), small=True) / 2)
+
+
+@study(
+    "power of a mean",
+    Figure(
+        "power beside its formula", power_of(0.3, math.sqrt(2 / _needed()), df=2 * _needed() - 2)
+    ),
+)
+def _power(rng: Draw) -> tuple[float, ...]:
+    arms = [_arm(y=rng.normal(each, 1, _needed())) for each in (0.3, 0.0)]
+    return (_rejects(compare(arms[0], arms[1], Parts(numerator="y")).absolute),)
