@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from workbench.calibration import calibration_table, studies
+from workbench.calibration import calibration_table, common_mistakes, studies
 from workbench.calibration.studies import STUDIES, Figure, Study
 from workbench.calibration.table import judged, rate_band, simulated
 from workbench.errors import ParameterError
@@ -124,8 +124,11 @@ def test_the_same_seed_gives_the_same_table_alone_or_among_others():
     one = calibration_table(experiments=30, seed=3, only=["mean"]).table
     both = calibration_table(experiments=30, seed=3, only=["proportion", "mean"]).table
     assert one["rate"].to_list() == both["rate"].to_list()[2:]
-    assert simulated("mean", 30, 3)[:20].tolist() == simulated("mean", 20, 3).tolist()
-    assert simulated("mean", 30, 4).tolist() != simulated("mean", 30, 3).tolist()
+    assert (
+        simulated(STUDIES["mean"], 30, 3)[:20].tolist()
+        == simulated(STUDIES["mean"], 20, 3).tolist()
+    )
+    assert simulated(STUDIES["mean"], 30, 4).tolist() != simulated(STUDIES["mean"], 30, 3).tolist()
 
 
 def test_the_file_has_a_row_a_figure_and_no_infinity(tmp_path: Path):
@@ -138,6 +141,12 @@ def test_the_file_has_a_row_a_figure_and_no_infinity(tmp_path: Path):
     assert len(rows) == len(found.table) == 4
     assert rows[-1]["low"] is None
     assert math.isinf(found.table["low"].iloc[-1])
+
+
+def test_every_common_mistake_is_caught():
+    found = common_mistakes(experiments=100)
+    assert len(found.table) == 4
+    assert not found.table["passed"].any()
 
 
 def test_impossible_tables_are_refused():

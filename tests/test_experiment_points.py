@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from workbench.errors import InputError, ParameterError
-from workbench.experiment import decision_points, proximal_effect, outcomes_after
+from workbench.experiment import decision_points, outcomes_after, proximal_effect
 from workbench.records import DAY_US
 from workbench.world import Simulation, simulate
 from world_samples import one, programme, tiny

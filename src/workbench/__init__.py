@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from workbench.calibration import (
         calibrate_world,
         calibration_table,
+        common_mistakes,
         compare_marginals,
         discount_and_check,
         first_days,
@@ -105,6 +106,7 @@ __all__ = [
     "calibration_table",
     "came_anyway",
     "causes",
+    "common_mistakes",
     "compare_marginals",
     "contacts_per_week",
     "design",
@@ -179,6 +181,7 @@ _OWNERS = {
     "workbench.calibration": (
         "calibrate_world",
         "calibration_table",
+        "common_mistakes",
         "compare_marginals",
         "discount_and_check",
         "first_days",

@@ -11,6 +11,7 @@ from workbench.calibration.claims import (
 from workbench.calibration.effects import Readings, readings
 from workbench.calibration.fitted import Calibrated, calibrate_world
 from workbench.calibration.marginals import Marginals, compare_marginals
+from workbench.calibration.mistakes import common_mistakes
 from workbench.calibration.table import EXPERIMENTS, CalibrationTable, calibration_table
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Readings",
     "calibrate_world",
     "calibration_table",
+    "common_mistakes",
     "compare_marginals",
     "discount_and_check",
     "first_days",

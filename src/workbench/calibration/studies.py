@@ -104,7 +104,8 @@ def study(
     return keep
 
 
-def _arm(**columns: ArrayLike) -> Moments:
+def arm_of(**columns: ArrayLike) -> Moments:
+    """Return the moments of an arm, given a column a metric."""
     return Moments.of(columns)
 
 
@@ -135,7 +136,7 @@ def _habit(rng: Draw, n: int) -> Floats:
 
 @study("mean", COVERAGE, REJECTION)
 def _mean(rng: Draw) -> tuple[float, ...]:
-    control, same, treated = (_arm(y=_spend(rng, ARM_UNITS, lift)) for lift in (0, 0, LIFT))
+    control, same, treated = (arm_of(y=_spend(rng, ARM_UNITS, lift)) for lift in (0, 0, LIFT))
     parts = Parts(numerator="y")
     effect, nothing = (compare(each, control, parts).absolute for each in (treated, same))
     return _holds(effect, 400 * LIFT), _rejects(nothing)
@@ -143,14 +144,14 @@ def _mean(rng: Draw) -> tuple[float, ...]:
 
 @study("relative effect on a mean", COVERAGE)
 def _relative(rng: Draw) -> tuple[float, ...]:
-    treated, control = (_arm(y=_spend(rng, ARM_UNITS, lift)) for lift in (LIFT, 0))
+    treated, control = (arm_of(y=_spend(rng, ARM_UNITS, lift)) for lift in (LIFT, 0))
     return (_holds(compare(treated, control, Parts(numerator="y")).log_ratio, math.log1p(LIFT)),)
 
 
 @study("proportion", COVERAGE, REJECTION)
 def _proportion(rng: Draw) -> tuple[float, ...]:
     n, parts = 1_000, Parts(numerator="y", binomial=True)
-    control, same, treated = (_arm(y=rng.random(n) < chance) for chance in (0.1, 0.1, 0.13))
+    control, same, treated = (arm_of(y=rng.random(n) < chance) for chance in (0.1, 0.1, 0.13))
     effect, nothing = (compare(each, control, parts).absolute for each in (treated, same))
     return _holds(effect, 0.03), _rejects(nothing)
 
@@ -181,16 +182,16 @@ CHECK_CUPED = Parts(
 
 @study("ratio (delta method)", COVERAGE, REJECTION)
 def _ratio(rng: Draw) -> tuple[float, ...]:
-    control, same = _arm(**_visits(rng)), _arm(**_visits(rng, LIFT))
-    treated = _arm(**_visits(rng, LIFT, 1_050.0))
+    control, same = arm_of(**_visits(rng)), arm_of(**_visits(rng, LIFT))
+    treated = arm_of(**_visits(rng, LIFT, 1_050.0))
     effect, nothing = (compare(each, control, CHECK).absolute for each in (treated, same))
     return _holds(effect, 50.0), _rejects(nothing)
 
 
 @study("ratio with a ratio as covariate", COVERAGE, REJECTION)
 def _ratio_cuped(rng: Draw) -> tuple[float, ...]:
-    control, same = _arm(**_visits(rng)), _arm(**_visits(rng, LIFT))
-    treated = _arm(**_visits(rng, LIFT, 1_050.0))
+    control, same = arm_of(**_visits(rng)), arm_of(**_visits(rng, LIFT))
+    treated = arm_of(**_visits(rng, LIFT, 1_050.0))
     effect, nothing = (compare(each, control, CHECK_CUPED).absolute for each in (treated, same))
     return _holds(effect, 50.0), _rejects(nothing)
 
@@ -198,7 +199,7 @@ def _ratio_cuped(rng: Draw) -> tuple[float, ...]:
 @study("mean with one covariate (CUPED)", COVERAGE, REJECTION)
 def _cuped(rng: Draw) -> tuple[float, ...]:
     parts = Parts(numerator="visits", covariates=(("visits_before", None),))
-    control, same, treated = (_arm(**_visits(rng, lift)) for lift in (0, 0, LIFT))
+    control, same, treated = (arm_of(**_visits(rng, lift)) for lift in (0, 0, LIFT))
     effect, nothing = (compare(each, control, parts).absolute for each in (treated, same))
     return _holds(effect, 4 * LIFT), _rejects(nothing)
 
@@ -207,7 +208,7 @@ def _cuped(rng: Draw) -> tuple[float, ...]:
 def _cuped_many(rng: Draw) -> tuple[float, ...]:
     names = ("visits_before", "sales_before", "age")
     parts = Parts(numerator="visits", covariates=tuple((each, None) for each in names))
-    treated, control = (_arm(**_visits(rng, lift)) for lift in (LIFT, 0))
+    treated, control = (arm_of(**_visits(rng, lift)) for lift in (LIFT, 0))
     return (_holds(compare(treated, control, parts).absolute, 4 * LIFT),)
 
 
@@ -225,7 +226,7 @@ def _variance(rng: Draw) -> tuple[float, ...]:
     for _ in range(2):
         before = rng.normal(0, 1, ARM_UNITS)
         now = CORRELATION * before + math.sqrt(1 - CORRELATION**2) * rng.normal(0, 1, ARM_UNITS)
-        arms.append(_arm(y=now, before=before))
+        arms.append(arm_of(y=now, before=before))
     found: Comparison = compare(
         arms[0], arms[1], Parts(numerator="y", covariates=(("before", None),))
     )
@@ -256,7 +257,7 @@ def _many(rng: Draw) -> tuple[float, ...]:
     shared = rng.normal(0, 0.5, (2 * ARM_UNITS, 1))
     values = shared + rng.normal(0, 1, (2 * ARM_UNITS, METRICS))
     values[:ARM_UNITS] += np.where(null, 0.0, 0.25)
-    arms = [_arm(**dict(zip(names, rows.T, strict=True))) for rows in np.split(values, 2)]
+    arms = [arm_of(**dict(zip(names, rows.T, strict=True))) for rows in np.split(values, 2)]
     p = [compare(arms[0], arms[1], Parts(numerator=name)).absolute.p_value for name in names]
     holm, found = (np.array(adjust(p, how)) < ALPHA for how in ("holm", "benjamini-hochberg"))
     return float((holm & null).any()), float((found & null).sum() / max(found.sum(), 1))
@@ -267,7 +268,7 @@ def _clusters(rng: Draw) -> tuple[float, ...]:
     def clusters(lift: float) -> Moments:
         size = rng.integers(5, 15, 60)
         total = size * (rng.normal(0, 0.5, 60) + lift) + np.sqrt(size) * rng.normal(0, 1, 60)
-        return _arm(total=total, size=size)
+        return arm_of(total=total, size=size)
 
     parts = Parts(numerator="total", denominator="size")
     control, same, treated = (clusters(lift) for lift in (0.0, 0.0, 0.2))
@@ -278,14 +279,14 @@ def _clusters(rng: Draw) -> tuple[float, ...]:
 TRIGGER_RATE, TRIGGERED_MEAN = 0.25, 2.0
 
 
-def _with_trigger(rng: Draw, lift: float) -> Moments:
+def with_trigger(rng: Draw, lift: float) -> Moments:
     """Return an arm of which a quarter is triggered, has a doubled baseline, and alone has an effect."""
     n = 2 * ARM_UNITS
     triggered = rng.random(n) < TRIGGER_RATE
     habit = _habit(rng, n) / 2 * np.where(triggered, TRIGGERED_MEAN, 1.0)
     y = rng.poisson(habit * np.where(triggered, 1 + lift, 1.0))
     before = rng.poisson(2 * habit)
-    return _arm(y=y, before=before, t=triggered, y_t=y * triggered, before_t=before * triggered)
+    return arm_of(y=y, before=before, t=triggered, y_t=y * triggered, before_t=before * triggered)
 
 
 TRIGGER = Parts(numerator="y", trigger="t", triggered=("y_t", None))
@@ -294,20 +295,20 @@ TRIGGERED_EFFECT = 0.3 * TRIGGERED_MEAN
 
 @study("triggered effect", *EFFECT_AND_BIAS)
 def _triggered(rng: Draw) -> tuple[float, ...]:
-    arms = _with_trigger(rng, 0.3), _with_trigger(rng, 0.0)
+    arms = with_trigger(rng, 0.3), with_trigger(rng, 0.0)
     return _read(compare(arms[0], arms[1], TRIGGER, "triggered").absolute, TRIGGERED_EFFECT)
 
 
 @study("diluted effect", *EFFECT_AND_BIAS)
 def _diluted(rng: Draw) -> tuple[float, ...]:
-    arms = _with_trigger(rng, 0.3), _with_trigger(rng, 0.0)
+    arms = with_trigger(rng, 0.3), with_trigger(rng, 0.0)
     truth = TRIGGERED_EFFECT * TRIGGER_RATE
     return _read(compare(arms[0], arms[1], TRIGGER, "diluted").absolute, truth)
 
 
 @study("triggered, with a covariate", *EFFECT_AND_BIAS)
 def _triggered_cuped(rng: Draw) -> tuple[float, ...]:
-    arms = _with_trigger(rng, 0.3), _with_trigger(rng, 0.0)
+    arms = with_trigger(rng, 0.3), with_trigger(rng, 0.0)
     parts = Parts(
         numerator="y", trigger="t", triggered=("y_t", None), covariates=(("before_t", "t"),)
     )
@@ -320,13 +321,13 @@ def _compliers(rng: Draw) -> tuple[float, ...]:
         habit = _habit(rng, 2 * ARM_UNITS)
         reached = (rng.random(habit.size) < np.minimum(0.2 + 0.2 * habit, 0.9)) & offered
         y = rng.poisson(2 * habit) + rng.poisson(0.8, habit.size) * reached
-        return _arm(y=y, t=reached, y_t=y * reached)
+        return arm_of(y=y, t=reached, y_t=y * reached)
 
     effect = compare(arm(offered=True), arm(offered=False), TRIGGER, "compliers").absolute
     return _read(effect, 0.8)
 
 
-def _points(rng: Draw, effect: float, *, binary: bool) -> pl.DataFrame:
+def decision_points(rng: Draw, effect: float, *, binary: bool) -> pl.DataFrame:
     """Return a micro-randomised trial in which the last outcome drives the next probability."""
     persons, moments = 40, 20
     trait, last = rng.normal(0, 0.3, persons), np.zeros(persons)
@@ -349,7 +350,7 @@ def _points(rng: Draw, effect: float, *, binary: bool) -> pl.DataFrame:
 
 
 def _proximal(rng: Draw, effect: float, *, binary: bool = False) -> Estimate:
-    points = _points(rng, effect, binary=binary)
+    points = decision_points(rng, effect, binary=binary)
     return proximal_effect(
         points, outcome="y", probability="p", controls=["last"], binary=binary
     ).estimates[0]
@@ -423,12 +424,12 @@ def _ratio_watch(rng: Draw) -> tuple[float, ...]:
     return (float(ratio_evidence(counts, [0.5, 0.5]).max() >= math.log(1 / ALPHA)),)
 
 
-def _daily(parts: Parts, draw: Callable[[], dict[str, Floats]]) -> list[Estimate]:
+def daily(parts: Parts, draw: Callable[[], dict[str, Floats]]) -> list[Estimate]:
     """Return the estimate of every day of an A/A experiment, from moments that are added up."""
-    found, arms = [], [_arm(**draw()) for _ in range(2)]
+    found, arms = [], [arm_of(**draw()) for _ in range(2)]
     for day in range(DAYS):
         if day:
-            arms = [each + _arm(**draw()) for each in arms]
+            arms = [each + arm_of(**draw()) for each in arms]
         found.append(compare(arms[0], arms[1], parts).absolute)
     return found
 
@@ -443,15 +444,15 @@ def _ever(estimates: list[Estimate]) -> float:
 
 @study("always-valid mean", EVER)
 def _always_mean(rng: Draw) -> tuple[float, ...]:
-    return (_ever(_daily(Parts(numerator="y"), lambda: {"y": _spend(rng, 60)})),)
+    return (_ever(daily(Parts(numerator="y"), lambda: {"y": _spend(rng, 60)})),)
 
 
-@study("always-valid ratio with a covariate", EVER)
+@study("always-valid ratio with a covariate", EVER, every=4)
 def _always_ratio(rng: Draw) -> tuple[float, ...]:
     def draw() -> dict[str, Floats]:
         return {name: values[:60] for name, values in _visits(rng).items()}
 
-    return (_ever(_daily(CHECK_CUPED, draw)),)
+    return (_ever(daily(CHECK_CUPED, draw)),)
 
 
 @study("always-valid proportion (exact)", EVER)
@@ -488,12 +489,13 @@ def _sequential(rng: Draw) -> tuple[float, ...]:
     for drift in (0.0, 2.8):
         n = 200
         shift = drift * math.sqrt(2 / (len(LOOKS) * n))
-        arms = [_arm(y=rng.normal(each, 1, n)) for each in (shift, 0.0)]
+        arms = [arm_of(y=rng.normal(each, 1, n)) for each in (shift, 0.0)]
         crossed = False
         for look, bound in enumerate(_bounds()):
             if look:
                 arms = [
-                    m + _arm(y=rng.normal(s, 1, n)) for m, s in zip(arms, (shift, 0.0), strict=True)
+                    m + arm_of(y=rng.normal(s, 1, n))
+                    for m, s in zip(arms, (shift, 0.0), strict=True)
                 ]
             effect = compare(arms[0], arms[1], Parts(numerator="y")).absolute
             crossed |= abs(effect.value / effect.standard_error) >= bound
@@ -513,5 +515,5 @@ def _needed() -> int:
     ),
 )
 def _power(rng: Draw) -> tuple[float, ...]:
-    arms = [_arm(y=rng.normal(each, 1, _needed())) for each in (0.3, 0.0)]
+    arms = [arm_of(y=rng.normal(each, 1, _needed())) for each in (0.3, 0.0)]
     return (_rejects(compare(arms[0], arms[1], Parts(numerator="y")).absolute),)

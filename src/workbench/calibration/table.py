@@ -126,24 +126,28 @@ def calibration_table(
     values: dict[str, NDArray[np.float64]] = {}
     if workers == 1:
         for name in names:
-            values[name] = simulated(name, experiments, seed)
+            values[name] = simulated(STUDIES[name], experiments, seed)
             tell(name)
     else:
         # Spawned, not forked: Polars' threads do not survive a fork.
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            running = {name: pool.submit(simulated, name, experiments, seed) for name in names}
+            running = {name: pool.submit(_by_name, name, experiments, seed) for name in names}
             for name, each in running.items():
                 values[name] = each.result()
                 tell(name)
     return judged([(STUDIES[name], values[name]) for name in names])
 
 
-def simulated(name: str, experiments: int, seed: int) -> NDArray[np.float64]:
+def simulated(study: Study, experiments: int, seed: int) -> NDArray[np.float64]:
     """Return the values of a study's figures: a row an experiment, a column a figure."""
-    study = STUDIES[name]
-    rng = stream(seed, f"calibration/{name}")
+    rng = stream(seed, f"calibration/{study.estimator}")
     count = max(experiments // study.every, _FEWEST_WORLDS)
     return np.array([study.run(rng) for _ in range(count)], dtype=np.float64)
+
+
+def _by_name(name: str, experiments: int, seed: int) -> NDArray[np.float64]:
+    """Return the same in another process, to which a name can be sent."""
+    return simulated(STUDIES[name], experiments, seed)
 
 
 def judged(studies: Sequence[tuple[Study, NDArray[np.float64]]]) -> CalibrationTable:
