@@ -6,10 +6,12 @@ Owns readings that are wrong on purpose. Owns no estimator.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 
+from workbench import text
 from workbench.arguments import checked
 from workbench.calibration import studies
 from workbench.calibration.studies import ALPHA, BIAS, DAYS, EVER, REJECTION, Draw, Study
@@ -74,4 +76,15 @@ def common_mistakes(*, experiments: int = 200, seed: int = 1) -> CalibrationTabl
     >>> found.passed, len(found.table)
     (False, 4)
     """
-    return judged([(each, simulated(each, experiments, seed)) for each in MISTAKES.values()])
+    found = judged([(each, simulated(each, experiments, seed)) for each in MISTAKES.values()])
+    failed = found.table[~found.table["passed"]]
+    caught = f"{text.count(len(failed))} of {text.plural(len(found.table), 'common mistake')}"
+    headline = f"{caught} {'is' if len(failed) == 1 else 'are'} caught"
+    said = [
+        f"{row['estimator']}: {row['figure']} {text.number(row['rate'])} where "
+        f"{text.number(row['nominal'])} is promised"
+        for row in failed.to_dict("records")
+    ]
+    return replace(
+        found, headline=headline, text=" ".join(text.sentence(each) for each in (headline, *said))
+    )

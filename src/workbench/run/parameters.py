@@ -383,6 +383,16 @@ class MonitorExperiment(NotebookParameters):
         0.002, gt=0, description="relative loss on average that a decision may cost"
     )
     monitoring: OutputPath = Field("runs/demo/monitoring", description="folder of the daily table")
+class TrustTheReadOut(NotebookParameters):
+    """Parameters of ``43_trust_the_read_out``."""
+
+    notebook: ClassVar[str] = "43_trust_the_read_out"
+
+    experiments: int = Field(
+        30, ge=20, le=1_000_000, description="simulated experiments of each estimator"
+    )
+    calibration: OutputPath = Field("runs/demo/calibration", description="folder of the table")
+    seed: Seed = Field(1, description="seed of all of them; none is tried twice")
 
 
 class ValueCustomers(NotebookParameters):

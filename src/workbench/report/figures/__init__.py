@@ -7,6 +7,7 @@ titles with units and a description; nothing is shown, and no reading needs a mo
 from __future__ import annotations
 
 from workbench.report.figures.anyway import came_anyway
+from workbench.report.figures.calibration import calibration_bands
 from workbench.report.figures.clv import (
     clv_by_segment,
     clv_distribution,
@@ -38,6 +39,7 @@ from workbench.report.figures.truth import (
 )
 
 __all__ = [
+    "calibration_bands",
     "came_anyway",
     "change_by_group",
     "change_by_reason",
