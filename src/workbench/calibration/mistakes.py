@@ -14,7 +14,7 @@ import polars as pl
 from workbench import text
 from workbench.arguments import checked
 from workbench.calibration import studies
-from workbench.calibration.studies import ALPHA, BIAS, DAYS, EVER, REJECTION, Draw, Study
+from workbench.calibration.studies import ALPHA, BIAS, EVER, REJECTION, Draw, Study
 from workbench.calibration.table import CalibrationTable, judged, simulated
 from workbench.experiment import Parts, compare, proximal_effect
 
@@ -52,10 +52,10 @@ def _probabilities_forgotten(rng: Draw) -> tuple[float, ...]:
 MISTAKES = {
     each.estimator: each
     for each in (
-        Study(f"an ordinary interval, looked at on each of {DAYS} days", (EVER,), _peeking),
-        Study("customers of stores read as if randomised", (REJECTION,), _clusters_forgotten),
-        Study("lift of the triggered times the trigger rate", (BIAS,), _rate_times_lift),
-        Study("probabilities of decision points forgotten", (BIAS,), _probabilities_forgotten),
+        Study("ordinary interval, peeked at", (EVER,), _peeking),
+        Study("clusters forgotten", (REJECTION,), _clusters_forgotten),
+        Study("triggered lift × trigger rate", (BIAS,), _rate_times_lift),
+        Study("probabilities forgotten", (BIAS,), _probabilities_forgotten),
     )
 }
 """Every mistake by its name."""

@@ -81,10 +81,10 @@ class Study:
     every: int = 1
 
 
-COVERAGE = Figure("coverage of the 95 % interval", LEVEL)
-AT_LEAST = Figure("coverage of the 95 % interval", LEVEL, "at least")
+COVERAGE = Figure("coverage at 95 %", LEVEL)
+AT_LEAST = Figure("coverage at 95 %", LEVEL, "at least")
 REJECTION = Figure("A/A rejection at 5 %", ALPHA)
-EVER = Figure("error ever, looked at daily", ALPHA, "at most")
+EVER = Figure("error ever, daily looks", ALPHA, "at most")
 BIAS = Figure("relative bias", 0.0, is_rate=False)
 EFFECT_AND_BIAS = (COVERAGE, BIAS)
 
@@ -142,7 +142,7 @@ def _mean(rng: Draw) -> tuple[float, ...]:
     return _holds(effect, 400 * LIFT), _rejects(nothing)
 
 
-@study("relative effect on a mean", COVERAGE)
+@study("relative effect", COVERAGE)
 def _relative(rng: Draw) -> tuple[float, ...]:
     treated, control = (arm_of(y=_spend(rng, ARM_UNITS, lift)) for lift in (LIFT, 0))
     return (_holds(compare(treated, control, Parts(numerator="y")).log_ratio, math.log1p(LIFT)),)
@@ -180,7 +180,7 @@ CHECK_CUPED = Parts(
 )
 
 
-@study("ratio (delta method)", COVERAGE, REJECTION)
+@study("ratio", COVERAGE, REJECTION)
 def _ratio(rng: Draw) -> tuple[float, ...]:
     control, same = arm_of(**_visits(rng)), arm_of(**_visits(rng, LIFT))
     treated = arm_of(**_visits(rng, LIFT, 1_050.0))
@@ -188,7 +188,7 @@ def _ratio(rng: Draw) -> tuple[float, ...]:
     return _holds(effect, 50.0), _rejects(nothing)
 
 
-@study("ratio with a ratio as covariate", COVERAGE, REJECTION)
+@study("ratio, one covariate", COVERAGE, REJECTION)
 def _ratio_cuped(rng: Draw) -> tuple[float, ...]:
     control, same = arm_of(**_visits(rng)), arm_of(**_visits(rng, LIFT))
     treated = arm_of(**_visits(rng, LIFT, 1_050.0))
@@ -196,7 +196,7 @@ def _ratio_cuped(rng: Draw) -> tuple[float, ...]:
     return _holds(effect, 50.0), _rejects(nothing)
 
 
-@study("mean with one covariate (CUPED)", COVERAGE, REJECTION)
+@study("mean, one covariate", COVERAGE, REJECTION)
 def _cuped(rng: Draw) -> tuple[float, ...]:
     parts = Parts(numerator="visits", covariates=(("visits_before", None),))
     control, same, treated = (arm_of(**_visits(rng, lift)) for lift in (0, 0, LIFT))
@@ -204,7 +204,7 @@ def _cuped(rng: Draw) -> tuple[float, ...]:
     return _holds(effect, 4 * LIFT), _rejects(nothing)
 
 
-@study("mean with three covariates", COVERAGE)
+@study("mean, three covariates", COVERAGE)
 def _cuped_many(rng: Draw) -> tuple[float, ...]:
     names = ("visits_before", "sales_before", "age")
     parts = Parts(numerator="visits", covariates=tuple((each, None) for each in names))
@@ -247,9 +247,9 @@ METRICS = 10
 
 
 @study(
-    "ten metrics, half without effect",
+    "ten metrics",
     Figure("any false find (Holm)", ALPHA, "at most"),
-    Figure("share of false finds (Benjamini-Hochberg)", ALPHA, "at most", is_rate=False),
+    Figure("false finds (B.-Hochberg)", ALPHA, "at most", is_rate=False),
 )
 def _many(rng: Draw) -> tuple[float, ...]:
     null = np.arange(METRICS) % 2 == 0
@@ -306,7 +306,7 @@ def _diluted(rng: Draw) -> tuple[float, ...]:
     return _read(compare(arms[0], arms[1], TRIGGER, "diluted").absolute, truth)
 
 
-@study("triggered, with a covariate", *EFFECT_AND_BIAS)
+@study("triggered, one covariate", *EFFECT_AND_BIAS)
 def _triggered_cuped(rng: Draw) -> tuple[float, ...]:
     arms = with_trigger(rng, 0.3), with_trigger(rng, 0.0)
     parts = Parts(
@@ -315,7 +315,7 @@ def _triggered_cuped(rng: Draw) -> tuple[float, ...]:
     return _read(compare(arms[0], arms[1], parts, "triggered").absolute, TRIGGERED_EFFECT)
 
 
-@study("effect on who was reached (compliers)", *EFFECT_AND_BIAS)
+@study("effect on compliers", *EFFECT_AND_BIAS)
 def _compliers(rng: Draw) -> tuple[float, ...]:
     def arm(*, offered: bool) -> Moments:
         habit = _habit(rng, 2 * ARM_UNITS)
@@ -356,7 +356,7 @@ def _proximal(rng: Draw, effect: float, *, binary: bool = False) -> Estimate:
     ).estimates[0]
 
 
-@study("micro-randomised effect on a mean", *EFFECT_AND_BIAS, REJECTION)
+@study("micro-randomised mean", *EFFECT_AND_BIAS, REJECTION)
 def _micro(rng: Draw) -> tuple[float, ...]:
     return *_read(_proximal(rng, 0.3), 0.3), _rejects(_proximal(rng, 0.0))
 
@@ -370,7 +370,7 @@ def _micro_binary(rng: Draw) -> tuple[float, ...]:
     )
 
 
-@study("profit of a customer (ROI)", COVERAGE)
+@study("profit (ROI)", COVERAGE)
 def _profit(rng: Draw) -> tuple[float, ...]:
     n = 2 * ARM_UNITS
     offered = rng.random(n) < 0.5  # noqa: PLR2004 - half of them
@@ -389,7 +389,7 @@ def _profit(rng: Draw) -> tuple[float, ...]:
     return (_holds(roi(units).profit, 0.4 * 1_000 * 0.3 - 200 * (2.0 * 0.3 + 0.3)),)
 
 
-@study("profit with the prior of its own archive", COVERAGE)
+@study("profit with a prior", COVERAGE)
 def _launch(rng: Draw) -> tuple[float, ...]:
     prior = Prior(table=pl.DataFrame().to_pandas(), text="", mean=5.0, sd=20.0, experiments=0)
     truth = rng.normal(prior.mean, prior.sd)
@@ -447,7 +447,7 @@ def _always_mean(rng: Draw) -> tuple[float, ...]:
     return (_ever(daily(Parts(numerator="y"), lambda: {"y": _spend(rng, 60)})),)
 
 
-@study("always-valid ratio with a covariate", EVER, every=4)
+@study("always-valid ratio, covariate", EVER, every=4)
 def _always_ratio(rng: Draw) -> tuple[float, ...]:
     def draw() -> dict[str, Floats]:
         return {name: values[:60] for name, values in _visits(rng).items()}
@@ -455,7 +455,7 @@ def _always_ratio(rng: Draw) -> tuple[float, ...]:
     return (_ever(daily(CHECK_CUPED, draw)),)
 
 
-@study("always-valid proportion (exact)", EVER)
+@study("always-valid proportion", EVER)
 def _always_exact(rng: Draw) -> tuple[float, ...]:
     chance, trials = 0.1, 60 * np.arange(1, DAYS + 1)
     bought = rng.binomial(60, chance, DAYS).cumsum()
@@ -480,9 +480,9 @@ def _sequential_power() -> float:
 
 
 @study(
-    "group sequential, O'Brien-Fleming",
-    Figure("A/A rejection at 5 %, five looks", ALPHA),
-    Figure("power beside its formula", _sequential_power()),
+    "O'Brien-Fleming",
+    Figure("A/A rejection, five looks", ALPHA),
+    Figure("power by formula", _sequential_power()),
 )
 def _sequential(rng: Draw) -> tuple[float, ...]:
     found = []
@@ -510,9 +510,7 @@ def _needed() -> int:
 
 @study(
     "power of a mean",
-    Figure(
-        "power beside its formula", power_of(0.3, math.sqrt(2 / _needed()), df=2 * _needed() - 2)
-    ),
+    Figure("power by formula", power_of(0.3, math.sqrt(2 / _needed()), df=2 * _needed() - 2)),
 )
 def _power(rng: Draw) -> tuple[float, ...]:
     arms = [arm_of(y=rng.normal(each, 1, _needed())) for each in (0.3, 0.0)]

@@ -111,7 +111,7 @@ def calibration_table(
 
     >>> found = calibration_table(experiments=200, only=["mean"])
     >>> found.table["figure"].to_list(), found.passed
-    (['coverage of the 95 % interval', 'A/A rejection at 5 %'], True)
+    (['coverage at 95 %', 'A/A rejection at 5 %'], True)
     """
     if experiments < _FEWEST:
         raise ParameterError(problem("experiments", experiments, f"must be at least {_FEWEST}"))

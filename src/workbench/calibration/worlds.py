@@ -19,7 +19,7 @@ from workbench.world import Simulation, World, effect_of, simulate
 CUSTOMERS, WORLD_DAYS = 400, 21
 PROGRAMME = "coffee"
 _CONTROL = 0.5
-_BOUNDS = Figure("redemptions by class lie inside their bounds", LEVEL, "at least")
+_BOUNDS = Figure("redemptions inside bounds", LEVEL, "at least")
 
 
 @functools.cache
@@ -84,11 +84,11 @@ def lived(seed: int) -> Simulation:
 
 
 @study(
-    "a simulated world against its twins",
-    Figure("read-out holds the effect on purchases", LEVEL, "at least"),
+    "twins of a world",
+    Figure("read-out holds purchases", LEVEL, "at least"),
     Figure("ROI holds the profit", LEVEL, "at least"),
     _BOUNDS,
-    Figure("read-out less the truth, in purchases", 0.0, is_rate=False),
+    Figure("read-out less truth", 0.0, is_rate=False),
     every=10,
 )
 def _world(rng: Draw) -> tuple[float, ...]:

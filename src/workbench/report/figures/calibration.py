@@ -12,7 +12,7 @@ from workbench.report import theme
 from workbench.report.figures import frames
 
 _STEP = 20
-_MOST = 3.0
+_MOST = 2.0
 _VERDICTS = ("inside its band", "outside")
 
 
@@ -50,7 +50,7 @@ def calibration_bands(
     outside = data.loc[~data["passed"], "name"].tolist()
     inside = f"{text.count(len(data) - len(outside))} of {text.count(len(data))} inside"
     missed = text.listing(outside) + " outside" if outside else "none outside"
-    y = alt.Y("name:N", sort=None, title=None, axis=alt.Axis(labelLimit=330))
+    y = alt.Y("name:N", sort=None, title=None, axis=alt.Axis(labelLimit=310))
     scale = alt.Scale(domain=[-_MOST, _MOST], nice=False)
     x = alt.X(
         "place:Q",
@@ -96,7 +96,7 @@ def calibration_bands(
             "Each bar is the band in which the figure lies in 999 of 1,000 whole tables. Beside each"
             " point stands the figure itself; what lies further out is drawn at the edge."
         ),
-        width=frames.WIDTH - 280,
+        width=frames.WIDTH - 260,
         height=alt.Step(_STEP),
     )
 
