@@ -32,14 +32,6 @@ if TYPE_CHECKING:
     )
     from workbench.clv import fit_clv, holdout_check, rfm_summary, tracking, value_by, value_spread
     from workbench.decision import load_programmes, programme_table
-    from workbench.experiment import Count, Covariate, Mean, Proportion, Quantile, Ratio
-    from workbench.experiment.baseline import Baseline
-    from workbench.experiment.bayes import believe
-    from workbench.experiment.cohort import triggered_units
-    from workbench.experiment.design import design
-    from workbench.experiment.monitor import monitor
-    from workbench.experiment.preview import preview_assignment
-    from workbench.experiment.ratio_watch import watch_ratio
     from workbench.experiment import (
         Count,
         Covariate,
@@ -57,6 +49,13 @@ if TYPE_CHECKING:
         roi,
         roi_units,
     )
+    from workbench.experiment.baseline import Baseline
+    from workbench.experiment.bayes import believe
+    from workbench.experiment.cohort import triggered_units
+    from workbench.experiment.design import design
+    from workbench.experiment.monitor import monitor
+    from workbench.experiment.preview import preview_assignment
+    from workbench.experiment.ratio_watch import watch_ratio
     from workbench.experiment.read_out import read_out
     from workbench.experiment.sample_ratio import sample_ratio
     from workbench.experiment.spending import plan_looks
@@ -109,8 +108,8 @@ __all__ = [
     "common_mistakes",
     "compare_marginals",
     "contacts_per_week",
-    "design",
     "decision_points",
+    "design",
     "diff",
     "discount_and_check",
     "effect_of",
@@ -133,9 +132,9 @@ __all__ = [
     "notebook",
     "open_log",
     "open_replay",
+    "outcomes_after",
     "plan_looks",
     "preview_assignment",
-    "outcomes_after",
     "profile",
     "programme_table",
     "provenance",
@@ -205,24 +204,24 @@ _OWNERS = {
         "Quantile",
         "Ratio",
         "believe",
-        "design",
-        "expected_triggers",
-        "monitor",
-        "plan_looks",
-        "preview_assignment",
-        "read_out",
-        "sample_ratio",
-        "triggered_units",
-        "watch_ratio",
         "best_test_size",
         "decision_points",
+        "design",
+        "expected_triggers",
         "growth_beside",
         "launch_decision",
         "learn_prior",
+        "monitor",
         "outcomes_after",
+        "plan_looks",
+        "preview_assignment",
         "proximal_effect",
+        "read_out",
         "roi",
         "roi_units",
+        "sample_ratio",
+        "triggered_units",
+        "watch_ratio",
     ),
     "workbench.decision": ("load_programmes", "programme_table"),
     "workbench.log": ("hourly_share", "ingest", "open_log", "table_sizes", "weekly_events"),

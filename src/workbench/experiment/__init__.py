@@ -58,12 +58,13 @@ from workbench.experiment.moments import (
     Moments,
     collect_moments,
 )
-from workbench.experiment.monitor import (
-    Monitoring,
-    monitor,
 from workbench.experiment.money import (
     Roi,
     roi,
+)
+from workbench.experiment.monitor import (
+    Monitoring,
+    monitor,
 )
 from workbench.experiment.multiplicity import (
     adjust,
@@ -168,9 +169,9 @@ __all__ = [
     "learn_prior",
     "monitor",
     "novelty",
+    "outcomes_after",
     "plan_looks",
     "preview_assignment",
-    "outcomes_after",
     "proximal_effect",
     "ratio_p_value",
     "read_decisions",
@@ -180,5 +181,4 @@ __all__ = [
     "sample_ratio",
     "triggered_units",
     "watch_ratio",
-    "with_outcome",
 ]

@@ -383,6 +383,8 @@ class MonitorExperiment(NotebookParameters):
         0.002, gt=0, description="relative loss on average that a decision may cost"
     )
     monitoring: OutputPath = Field("runs/demo/monitoring", description="folder of the daily table")
+
+
 class TrustTheReadOut(NotebookParameters):
     """Parameters of ``43_trust_the_read_out``."""
 
