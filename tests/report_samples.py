@@ -193,6 +193,17 @@ def chart_frames() -> dict[str, pd.DataFrame]:
                 "cannibalised": [338, 785, 27],
             }
         ),
+        "effects": pd.DataFrame(
+            {
+                "metric": ["spend_cents", "sales_cents / visits", "visits"],
+                "arm": ["offer", "offer", "offer"],
+                "population": ["all", "triggered", "diluted"],
+                "relative": [0.04, -0.03, 0.002],
+                "relative_low": [0.01, -0.05, -0.01],
+                "relative_high": [0.07, -0.01, 0.014],
+                "verdict": ["more", "less", "open"],
+            }
+        ),
         "readings_against_truth": pd.DataFrame(
             {
                 "reading": ["the twins", "held out at random", "redeemers", "after against before"],

@@ -16,6 +16,7 @@ import pandas as pd
 from scipy import stats
 
 from workbench import text
+from workbench.arguments import checked
 from workbench.errors import InputError, ParameterError, did_you_mean, problem
 from workbench.experiment.moments import Floats
 
@@ -87,6 +88,7 @@ def ratio_p_value(counts: Mapping[str, int], shares: Mapping[str, float] | None 
     return float(stats.chisquare(observed, weights * observed.sum()).pvalue)
 
 
+@checked
 def sample_ratio(
     counts: Mapping[str, int],
     *,
