@@ -18,7 +18,7 @@ from workbench.run.paths import root
 FOLDER = root(Path(__file__).parent) / "benchmarks"
 UNITS = re.compile(
     r"(_s|_ms|_seconds|_mb|_per_second|_count)$|(^|_)ratio(_|$)|^seconds_"
-    r"|^(rows|events(_\w+)?|decisions|programmes|persons|customers|repeats|closed_budgets)$"
+    r"|^(rows|events(_\w+)?|decisions|programmes|persons|customers|units|repeats|closed_budgets)$"
     r"|(^|_)seconds_diff_1m$"
     r"|^(sample_events|sample_decisions|\w+_per_second_on_sample)$"
 )
@@ -107,6 +107,12 @@ def test_a_name_without_a_unit_is_seen():
 def test_every_script_is_in_the_page_of_the_benchmarks():
     said = (FOLDER / "README.md").read_text()
     assert [path.name for path in FOLDER.glob("*.py") if f"`{path.name}`" not in said] == []
+
+
+def test_the_sequences_print_one_object_with_units():
+    found = figures("sequences.py", "--experiments", "3", "--days", "8", "--runs", "1")
+    assert without_unit(found) == []
+    assert (found["experiments_count"], found["days_count"], found["units"]) == (3, 8, 4_800)
 
 
 @pytest.mark.slow

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
+import operator
 
 import numpy as np
 import pandas as pd
@@ -12,8 +14,8 @@ from scipy.stats import binom
 
 import workbench as wb
 from workbench.errors import InputError, ParameterError
-from workbench.experiment import bounded, daily, sequences
-from workbench.experiment.effect import compare
+from workbench.experiment import bounded, daily, sequences, stacked
+from workbench.experiment.effect import Parts, compare
 from workbench.experiment.moments import Moments
 from workbench.streams import stream
 
@@ -45,7 +47,7 @@ def test_the_last_day_is_the_effect_of_all_units_in_a_confidence_sequence():
     last = (
         wb.monitor(frame, "spend", day="day", covariates=["before"], planned=1800).daily().iloc[-1]
     )
-    parts = daily.Parts(numerator="spend", covariates=(("before", None),))
+    parts = Parts(numerator="spend", covariates=(("before", None),))
     arms = [
         Moments.of(
             frame.filter(pl.col("arm") == arm).select("spend", "before").to_dict(as_series=False)
@@ -58,6 +60,44 @@ def test_the_last_day_is_the_effect_of_all_units_in_a_confidence_sequence():
     assert last["lift"] == pytest.approx(whole.value)
     assert (last["low"], last["high"]) == pytest.approx((float(valid.low), float(valid.high)))
     assert last["units"] == frame.height
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        Parts(numerator="spend"),
+        Parts(numerator="won", binomial=True),
+        Parts(numerator="spend", denominator="visits"),
+        Parts(numerator="spend", covariates=(("before", None), ("twice", None))),
+        Parts(numerator="spend", denominator="visits", covariates=(("before", "visits"), ("won", None))),
+    ],
+)  # fmt: skip
+def test_the_effects_of_all_days_at_once_are_those_of_the_read_out(parts):
+    """Days with few units, a repeated covariate, an arm that comes late: the same estimator."""
+    frame = units(0.2, days=6, a_day=9).with_columns(
+        won=(pl.col("spend") > 10).cast(pl.Float64), twice=2 * pl.col("before")
+    )
+    frame = frame.filter((pl.col("arm") == "control") | (pl.col("day") > 1))
+    columns = ["spend", "before", "visits", "won", "twice"]
+    by_day = {
+        arm: [
+            Moments.of(part.select(columns).to_dict(as_series=False)) if part.height else None
+            for day in range(1, 7)
+            for part in [frame.filter((pl.col("arm") == arm) & (pl.col("day") == day))]
+        ]
+        for arm in ("treatment", "control")
+    }
+    stacks = [stacked.Stack.up_to(each, parts.columns()) for each in by_day.values()]
+    found = stacked.relative_effects(*stacks, parts)
+    assert np.isnan(found.value[0])
+    for day in range(2, 7):
+        so_far = [
+            functools.reduce(operator.add, (m for m in each[:day] if m is not None))
+            for each in by_day.values()
+        ]
+        one = compare(*so_far, parts).relative
+        at = [each[day - 1] for each in (found.value, found.error, found.df)]
+        assert at == pytest.approx([one.value, one.standard_error, one.df], rel=1e-8)
 
 
 def test_every_day_holds_only_the_units_complete_by_then():

@@ -361,3 +361,12 @@ def test_the_ends_of_a_frontier_are_labelled_and_a_single_point_is_drawn(points)
     assert places[-1]
     assert ("" in places) == (points == 20)
     assert "at most 0<" in renderer.bundle(spec)[0][renderer.SVG_MIME]
+
+
+def test_an_experiment_that_is_too_early_is_drawn_without_a_band():
+    frame = chart_frames()["effect_by_day"].head(2)
+    spec = figures.effect_by_day(frame).to_dict()
+    assert "– at every look" in spec["description"]
+    assert json.dumps(renderer.bundle(spec))
+    with pytest.raises(InputError, match="no day has an estimate yet"):
+        figures.effect_by_day(frame.assign(lift=np.nan))

@@ -1,8 +1,7 @@
-"""The effect of every day so far: cumulative moments, estimates, sequences. Owns no verdict."""
+"""The effect of every day so far in a sequence, by the asymptotic form, bets or planned looks. Owns no verdict."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -11,20 +10,18 @@ import pandas as pd
 import polars as pl
 from scipy.stats import norm
 
-from workbench.errors import InputError
 from workbench.experiment.bounded import lift_by_betting
-from workbench.experiment.effect import Estimate, Parts, compare
+from workbench.experiment.effect import Parts
 from workbench.experiment.moments import Moments
 from workbench.experiment.sequences import Floats, always_valid
 from workbench.experiment.spending import Family, plan_looks
+from workbench.experiment.stacked import Effects, Stack, relative_effects
 from workbench.experiment.units import ARM, Units
 
 DAY = "·day"
 """Column of the day on which a unit became complete."""
 
 Days = list[object]
-Totals = Mapping[tuple[str, str], list[Moments | None]]
-"""By arm and metric, the moments of all units complete by the end of each day."""
 
 
 class Sequencing(NamedTuple):
@@ -41,74 +38,57 @@ class Sequencing(NamedTuple):
     first: int
 
 
-def so_far(
+def by_arm(
     moments: Mapping[tuple[object, ...], Mapping[str, Moments]],
-) -> tuple[Days, Totals]:
-    """Return the days in order, and the moments up to each of them.
+) -> tuple[Days, dict[str, list[Mapping[str, Moments] | None]]]:
+    """Return the days in order, and of each arm the moments of the units of each day.
 
     Args:
         moments: Moments by arm and day, and by metric.
 
-    >>> one = Moments.of({"spend": [1.0, 2.0]})
-    >>> days, totals = so_far({("a", 1): {"m": one}, ("a", 3): {"m": one}, ("b", 2): {"m": one}})
-    >>> days, [each and each.n for each in totals["b", "m"]]
-    ([1, 2, 3], [None, 2, 2])
+    >>> one = {"m": Moments.of({"spend": [1.0, 2.0]})}
+    >>> days, arms = by_arm({("a", 1): one, ("a", 3): one, ("b", 2): one})
+    >>> days, [each is not None for each in arms["b"]]
+    ([1, 2, 3], [False, True, False])
     """
     days: Days = sorted({key[1] for key in moments})  # type: ignore[type-var]  # days are of one ordered type
-    totals: dict[tuple[str, str], list[Moments | None]] = {}
-    for arm in sorted({str(key[0]) for key in moments}):
-        by_day = [moments.get((arm, day)) for day in days]
-        for name in next(iter(moments.values())):
-            added = [None if each is None else each[name] for each in by_day]
-            totals[arm, name] = list(itertools.accumulate(added, _plus))
-    return days, totals
+    arms = sorted({str(key[0]) for key in moments})
+    return days, {arm: [moments.get((arm, day)) for day in days] for arm in arms}
 
 
-def _plus(total: Moments | None, more: Moments | None) -> Moments | None:
-    if total is None or more is None:
-        return more if total is None else total
-    return total + more
+def effects_by_day(
+    treatment: Sequence[Mapping[str, Moments] | None],
+    control: Sequence[Mapping[str, Moments] | None],
+    metric: str,
+    parts: Parts,
+) -> Effects:
+    """Return the relative effect on a metric of all units by the end of each day.
 
-
-def estimates(
-    treatment: Sequence[Moments | None], control: Sequence[Moments | None], parts: Parts
-) -> list[Estimate | None]:
-    """Return the relative effect at each day; None while it has no value yet.
-
-    >>> some = Moments.of({"y": [1.0, 2.0, 3.0]})
-    >>> found = estimates([None, some], [some, some], Parts(numerator="y"))
-    >>> found[0], found[1].value
-    (None, 0.0)
+    >>> some = {"m": Moments.of({"y": [1.0, 2.0, 3.0]})}
+    >>> effects_by_day([None, some], [some, some], "m", Parts(numerator="y")).value.tolist()
+    [nan, 0.0]
     """
-    found: list[Estimate | None] = []
-    for treated, held in zip(treatment, control, strict=True):
-        one = None
-        if treated is not None and held is not None and min(treated.n, held.n) > 1:
-            try:
-                one = compare(treated, held, parts).relative
-            except InputError:  # a denominator is still 0 in all: no level yet
-                one = None
-        found.append(one)
-    return found
+    stacks = [
+        Stack.up_to([None if each is None else each[metric] for each in arm], parts.columns())
+        for arm in (treatment, control)
+    ]
+    return relative_effects(stacks[0], stacks[1], parts)
 
 
 def sequence_table(
-    days: Days, arm: str, metric: str, found: Sequence[Estimate | None], how: Sequencing
+    days: Days, arm: str, metric: str, found: Effects, how: Sequencing
 ) -> pd.DataFrame:
     """Return the sequence of a metric's relative effect, a row a day.
 
-    >>> one = Estimate(value=0.2, standard_error=0.05, df=900, n_treatment=500, n_control=500)
-    >>> table = sequence_table([1, 2], "offer", "spend", [None, one], Sequencing(0.05, 1000, 100))
+    >>> found = Effects(value=np.array([np.nan, 0.2]), error=np.array([np.nan, 0.05]),
+    ...                 df=np.array([np.nan, 900]), n_treatment=np.array([0, 500]), n_control=np.array([0, 500]))
+    >>> table = sequence_table([1, 2], "offer", "spend", found, Sequencing(0.05, 1000, 100))
     >>> table["low"].round(3).tolist(), table["units"].tolist()
     ([-inf, 0.048], [0, 1000])
     """
-    value, error, units = (
-        np.array([np.nan if each is None else getattr(each, name) for each in found], dtype=float)
-        for name in ("value", "standard_error", "n_treatment")
-    )
-    units = units + np.array([0 if each is None else each.n_control for each in found])
+    value, error, units = found.value, found.error, found.n_treatment + found.n_control
     valid = always_valid(
-        value, error, np.nan_to_num(units), alpha=how.alpha, tightest=how.tightest, first=how.first
+        value, error, units, alpha=how.alpha, tightest=how.tightest, first=how.first
     )
     half = norm.isf(how.alpha / 2) * error
     return pd.DataFrame(
@@ -116,7 +96,7 @@ def sequence_table(
             "day": days,
             "arm": arm,
             "metric": metric,
-            "units": np.nan_to_num(units).astype(np.int64),
+            "units": units.astype(np.int64),
             "lift": value,
             "low": valid.low,
             "high": valid.high,

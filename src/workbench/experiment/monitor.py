@@ -32,6 +32,7 @@ from workbench.experiment.metrics import (
     as_metric,
     parts_of,
 )
+from workbench.experiment.moments import Moments
 from workbench.experiment.power import scale_needed
 from workbench.experiment.ratio_watch import RatioWatch, checked_shares, said_day, watch_ratio
 from workbench.experiment.sequences import UNITS_FIRST, UNITS_TIGHTEST, check_alpha
@@ -228,7 +229,7 @@ def monitor(
         for each in (primary, *(_metric(name, schema) for name in rules.margins))
     }
     ratio = _ratio(taken, rules.shares, stages, segment)
-    moments = daily.so_far(moments_of(taken, parts, Layout(), by=[daily.DAY]))
+    moments = daily.by_arm(moments_of(taken, parts, Layout(), by=[daily.DAY]))
     read = {
         each: _one_arm(taken, each, parts=parts, moments=moments, ratio=ratio, rules=rules)
         for each in treated
@@ -259,26 +260,25 @@ def _one_arm(
     arm: str,
     *,
     parts: Mapping[str, Parts],
-    moments: tuple[daily.Days, daily.Totals],
+    moments: tuple[daily.Days, Mapping[str, Sequence[Mapping[str, Moments] | None]]],
     ratio: RatioWatch,
     rules: _Rules,
 ) -> _Arm:
     """Read every metric of one treated arm at every day."""
-    pair = (arm, units.control)
-    (days, totals), primary = moments, next(iter(parts))
+    (days, by_arm), primary = moments, next(iter(parts))
     tables, lasts = {}, {}
     for name, each in parts.items():
-        found = daily.estimates(totals[pair[0], name], totals[pair[1], name], each)
-        tables[name] = daily.sequence_table(days, pair[0], name, found, rules.how)
-        lasts[name] = found[-1]
+        found = daily.effects_by_day(by_arm[arm], by_arm[units.control], name, each)
+        tables[name] = daily.sequence_table(days, arm, name, found, rules.how)
+        lasts[name] = found.last
     main = tables[primary]
     if rules.most is not None:
         main["low"], main["high"] = daily.bets(
             units,
             parts[primary].numerator,
-            pair[0],
+            arm,
             days,
-            share=rules.shares[pair[0]] / (rules.shares[pair[0]] + rules.shares[pair[1]]),
+            share=rules.shares[arm] / (rules.shares[arm] + rules.shares[units.control]),
             most=rules.most,
             alpha=rules.how.alpha,
         )
