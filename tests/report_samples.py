@@ -204,6 +204,17 @@ def chart_frames() -> dict[str, pd.DataFrame]:
                 "verdict": ["more", "less", "open"],
             }
         ),
+        "calibration_bands": pd.DataFrame(
+            {
+                "estimator": ["mean", "mean", "watched", "peeked at"],
+                "figure": ["coverage", "bias", "error ever", "error ever"],
+                "rate": [0.94, 0.02, 0.01, 0.3],
+                "nominal": [0.95, 0.0, 0.05, 0.05],
+                "low": [0.93, -0.05, 0.0, float("-inf")],
+                "high": [0.97, 0.05, 0.07, 0.07],
+                "passed": [True, True, True, False],
+            }
+        ),
         "readings_against_truth": pd.DataFrame(
             {
                 "reading": ["the twins", "held out at random", "redeemers", "after against before"],

@@ -102,7 +102,7 @@ def test_a_planted_fault_fails_and_is_shown(
 ):
     read = studies._read
     monkeypatch.setattr(studies, "_read", lambda effect, truth: read(fault(effect), truth))
-    found = calibration_table(experiments=800, only=[estimator])
+    found = calibration_table(seed=1, experiments=800, only=[estimator])
     failed = found.table[~found.table["passed"]]
     assert not found.passed
     assert figure in failed["figure"].to_list()
@@ -115,7 +115,7 @@ def test_looking_daily_at_an_ordinary_interval_fails(monkeypatch):
         return float(any(each.p_value < 0.05 for each in estimates))
 
     monkeypatch.setattr(studies, "_ever", looked_at)
-    found = calibration_table(experiments=100, only=["always-valid mean"])
+    found = calibration_table(seed=1, experiments=100, only=["always-valid mean"])
     assert not found.passed
     assert found.table["rate"][0] > 0.15
 
@@ -132,7 +132,7 @@ def test_the_same_seed_gives_the_same_table_alone_or_among_others():
 
 
 def test_the_file_has_a_row_a_figure_and_no_infinity(tmp_path: Path):
-    found = calibration_table(experiments=20, only=["mean", "ten metrics"])
+    found = calibration_table(seed=1, experiments=20, only=["mean", "ten metrics"])
     found.write(tmp_path / "calibration.json")
     rows = json.loads((tmp_path / "calibration.json").read_text())
     assert [*rows[0]] == [
@@ -144,21 +144,23 @@ def test_the_file_has_a_row_a_figure_and_no_infinity(tmp_path: Path):
 
 
 def test_every_common_mistake_is_caught():
-    found = common_mistakes(experiments=100)
+    found = common_mistakes(seed=1, experiments=100)
     assert len(found.table) == 4
     assert not found.table["passed"].any()
 
 
 def test_impossible_tables_are_refused():
     with pytest.raises(ParameterError, match="experiments was 19, must be at least 20"):
-        calibration_table(experiments=19)
+        calibration_table(seed=1, experiments=19)
+    with pytest.raises(ParameterError, match="experiments was 19, must be at least 20"):
+        common_mistakes(seed=1, experiments=19)
     with pytest.raises(ParameterError, match="did you mean 'median'"):
-        calibration_table(only=["medan"])
+        calibration_table(seed=1, only=["medan"])
     with pytest.raises(ParameterError, match="workers was 0"):
-        calibration_table(workers=0)
+        calibration_table(seed=1, workers=0)
 
 
 def test_processes_give_the_same_table_as_one():
-    alone = calibration_table(experiments=20, only=QUICK)
-    spread = calibration_table(experiments=20, only=QUICK, workers=2)
+    alone = calibration_table(seed=1, experiments=20, only=QUICK)
+    spread = calibration_table(seed=1, experiments=20, only=QUICK, workers=2)
     assert alone.table.equals(spread.table)

@@ -15,7 +15,7 @@ from workbench import text
 from workbench.arguments import checked
 from workbench.calibration import studies
 from workbench.calibration.studies import ALPHA, BIAS, EVER, REJECTION, Draw, Study
-from workbench.calibration.table import CalibrationTable, judged, simulated
+from workbench.calibration.table import CalibrationTable, check_experiments, judged, simulated
 from workbench.experiment import Parts, compare, proximal_effect
 
 
@@ -62,20 +62,24 @@ MISTAKES = {
 
 
 @checked
-def common_mistakes(*, experiments: int = 200, seed: int = 1) -> CalibrationTable:
+def common_mistakes(*, seed: int, experiments: int = 200) -> CalibrationTable:
     """Read simulated experiments wrongly, in four common ways, and judge what comes of it.
 
     Args:
-        experiments: Experiments of each mistake.
         seed: Seed of all of them.
+        experiments: Experiments of each mistake, at least 20.
 
     Returns:
         The table, in which each row should fail.
 
-    >>> found = common_mistakes(experiments=100)
+    Raises:
+        ParameterError: ``experiments`` is below 20.
+
+    >>> found = common_mistakes(seed=1, experiments=100)
     >>> found.passed, len(found.table)
     (False, 4)
     """
+    check_experiments(experiments)
     found = judged([(each, simulated(each, experiments, seed)) for each in MISTAKES.values()])
     failed = found.table[~found.table["passed"]]
     caught = f"{text.count(len(failed))} of {text.plural(len(found.table), 'common mistake')}"

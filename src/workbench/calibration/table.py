@@ -91,8 +91,8 @@ class CalibrationTable(text.Result):
 @checked
 def calibration_table(
     *,
+    seed: int,
     experiments: int = EXPERIMENTS,
-    seed: int = 1,
     only: Sequence[str] | None = None,
     workers: int = 1,
     progress: Callable[[str], None] | None = None,
@@ -100,21 +100,23 @@ def calibration_table(
     """Simulate experiments with known truth, read each as a user does, and judge what was promised.
 
     Args:
-        experiments: Experiments of each estimator; of those in a simulated world, one for each ten.
         seed: Seed of all of them; each estimator has a stream of its own.
+        experiments: Experiments of each estimator; of those in a simulated world, one for each ten.
         only: Estimators to look at; none: all.
         workers: Processes.
         progress: Called with the name of each estimator that is done.
 
+    Returns:
+        A row a figure with its band and the verdict.
+
     Raises:
         ParameterError: ``experiments`` is below 20, ``workers`` below 1, or an estimator is not known.
 
-    >>> found = calibration_table(experiments=200, only=["mean"])
+    >>> found = calibration_table(seed=1, experiments=200, only=["mean"])
     >>> found.table["figure"].to_list(), found.passed
     (['coverage at 95 %', 'A/A rejection at 5 %'], True)
     """
-    if experiments < _FEWEST:
-        raise ParameterError(problem("experiments", experiments, f"must be at least {_FEWEST}"))
+    check_experiments(experiments)
     if workers < 1:
         raise ParameterError(problem("workers", workers, "must be at least 1"))
     names = list(STUDIES) if only is None else list(dict.fromkeys(only))
@@ -136,6 +138,16 @@ def calibration_table(
                 values[name] = each.result()
                 tell(name)
     return judged([(STUDIES[name], values[name]) for name in names])
+
+
+def check_experiments(experiments: int) -> None:
+    """Check that there are enough experiments to say anything.
+
+    Raises:
+        ParameterError: There are fewer than 20.
+    """
+    if experiments < _FEWEST:
+        raise ParameterError(problem("experiments", experiments, f"must be at least {_FEWEST}"))
 
 
 def simulated(study: Study, experiments: int, seed: int) -> NDArray[np.float64]:

@@ -62,6 +62,9 @@ def growth_beside(
         amount: Column of the amount.
         level: Level of the intervals.
 
+    Returns:
+        A row a group, and the difference in growth with the reason why it is no effect.
+
     Raises:
         ParameterError: ``days`` or ``level`` is out of range, or nobody is in the group.
         InputError: A column is missing, or a group has fewer than two customers or had no sales.

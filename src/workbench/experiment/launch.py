@@ -99,6 +99,9 @@ def learn_prior(
         estimate: Column of the estimates.
         error: Column of their standard errors.
 
+    Returns:
+        The prior, with each experiment drawn towards the mean.
+
     Raises:
         InputError: A column is missing or has nulls, an error is not above 0, or there are fewer
             than five experiments.
@@ -197,6 +200,9 @@ def launch_decision(
         prior: From :func:`learn_prior`, in cents of profit a customer; none: the data decide alone.
         cost_of_launch_cents: What launching costs once, whatever comes of it.
         longer: Longer tests to look at, as shares of the units so far.
+
+    Returns:
+        The action with the highest expected value, beside what each is worth and risks.
 
     Raises:
         ParameterError: There is no customer, a share is not above 0, or the cost is below 0.

@@ -101,6 +101,9 @@ def roi(
         assume: What may be assumed of redemptions, of :data:`ASSUMPTIONS`.
         level: Level of the intervals.
 
+    Returns:
+        A row a figure with its interval a customer and over all, and the classes of redemptions.
+
     Raises:
         ParameterError: An arm, an assumption, ``customers`` or ``level`` is not possible.
         InputError: There is no control, an arm has fewer than two customers, the arms are not as
