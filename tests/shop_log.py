@@ -63,7 +63,7 @@ def write_run_file(path: Path, shop: str, runs: str) -> None:
         name: f"{runs}/{name}"
         for name in (
             *("log", "profile", "decisions", "comparison", "clv", "simulated"),
-            *("design", "monitoring"),
+            *("design", "monitoring", "calibration"),
         )
     }
     world = {"customers": 1_500, "days": 56}
@@ -90,6 +90,7 @@ def write_run_file(path: Path, shop: str, runs: str) -> None:
             {"source": f"{runs}/decisions", "outcomes": f"{runs}/log"},
             [],
         ),
+        ("43_trust_the_read_out", {"experiments": 20}, ["calibration"]),
         ("60_value_customers", {"holdout_days": 60}, ["log", "profile", "clv"]),
         ("90_report", {}, ["log", "profile", "decisions", "clv"]),
     ]
