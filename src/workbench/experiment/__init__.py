@@ -3,36 +3,13 @@
 Takes frames, decision logs and moments; knows no truth and draws nothing.
 """
 
-from workbench.experiment.balance import (
-    Balance,
-    balance,
-)
-from workbench.experiment.baseline import (
-    Baseline,
-)
-from workbench.experiment.bayes import (
-    Belief,
-    believe,
-)
-from workbench.experiment.cohort import (
-    Cohort,
-    triggered_units,
-)
-from workbench.experiment.design import (
-    Design,
-    design,
-)
-from workbench.experiment.effect import (
-    Comparison,
-    Estimate,
-    Parts,
-    Population,
-    compare,
-)
-from workbench.experiment.growth import (
-    Growth,
-    growth_beside,
-)
+from workbench.experiment.balance import Balance, balance
+from workbench.experiment.baseline import Baseline
+from workbench.experiment.bayes import Belief, believe
+from workbench.experiment.cohort import Cohort, triggered_units
+from workbench.experiment.design import Design, design
+from workbench.experiment.effect import Comparison, Estimate, Parts, Population, compare
+from workbench.experiment.growth import Growth, growth_beside
 from workbench.experiment.launch import (
     LaunchDecision,
     Prior,
@@ -41,82 +18,24 @@ from workbench.experiment.launch import (
     launch_decision,
     learn_prior,
 )
-from workbench.experiment.metrics import (
-    Count,
-    Covariate,
-    Mean,
-    Metric,
-    Proportion,
-    Quantile,
-    Ratio,
-)
-from workbench.experiment.micro import (
-    ProximalEffect,
-    proximal_effect,
-)
-from workbench.experiment.moments import (
-    Moments,
-    collect_moments,
-)
-from workbench.experiment.money import (
-    Roi,
-    roi,
-)
-from workbench.experiment.monitor import (
-    Monitoring,
-    monitor,
-)
-from workbench.experiment.multiplicity import (
-    adjust,
-)
-from workbench.experiment.offered import (
-    roi_units,
-)
-from workbench.experiment.outliers import (
-    Outliers,
-)
-from workbench.experiment.points import (
-    decision_points,
-    outcomes_after,
-)
-from workbench.experiment.preview import (
-    Preview,
-    preview_assignment,
-)
-from workbench.experiment.ratio_watch import (
-    RatioWatch,
-    watch_ratio,
-)
-from workbench.experiment.read_out import (
-    ReadOut,
-    read_out,
-)
-from workbench.experiment.sample_ratio import (
-    SampleRatio,
-    ratio_p_value,
-    sample_ratio,
-)
-from workbench.experiment.segments import (
-    Heterogeneity,
-    Novelty,
-    heterogeneity,
-    novelty,
-)
-from workbench.experiment.spending import (
-    Looks,
-    plan_looks,
-)
-from workbench.experiment.triggered import (
-    decision_units,
-    read_decisions,
-)
-from workbench.experiment.triggers import (
-    Triggers,
-    expected_triggers,
-)
-from workbench.experiment.trust import (
-    Trust,
-)
+from workbench.experiment.metrics import Count, Covariate, Mean, Metric, Proportion, Quantile, Ratio
+from workbench.experiment.micro import ProximalEffect, proximal_effect
+from workbench.experiment.moments import Moments, collect_moments
+from workbench.experiment.money import Roi, roi
+from workbench.experiment.monitor import Monitoring, monitor
+from workbench.experiment.multiplicity import adjust
+from workbench.experiment.offered import roi_units
+from workbench.experiment.outliers import Outliers
+from workbench.experiment.points import decision_points, outcomes_after
+from workbench.experiment.preview import Preview, preview_assignment
+from workbench.experiment.ratio_watch import RatioWatch, watch_ratio
+from workbench.experiment.read_out import ReadOut, read_out
+from workbench.experiment.sample_ratio import SampleRatio, ratio_p_value, sample_ratio
+from workbench.experiment.segments import Heterogeneity, Novelty, heterogeneity, novelty
+from workbench.experiment.spending import Looks, plan_looks
+from workbench.experiment.triggered import decision_units, read_decisions
+from workbench.experiment.triggers import Triggers, expected_triggers
+from workbench.experiment.trust import Trust
 
 __all__ = [
     "Balance",
