@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from workbench.calibration import calibration_table, common_mistakes, studies
+from workbench.calibration import calibration_table, common_mistakes, studies, watching
 from workbench.calibration.studies import STUDIES, Figure, Study
 from workbench.calibration.table import judged, rate_band, simulated
 from workbench.errors import ParameterError
@@ -114,7 +114,7 @@ def test_looking_daily_at_an_ordinary_interval_fails(monkeypatch):
     def looked_at(estimates: list[Estimate]) -> float:
         return float(any(each.p_value < 0.05 for each in estimates))
 
-    monkeypatch.setattr(studies, "_ever", looked_at)
+    monkeypatch.setattr(watching, "_ever", looked_at)
     found = calibration_table(seed=1, experiments=100, only=["always-valid mean"])
     assert not found.passed
     assert found.table["rate"][0] > 0.15

@@ -13,7 +13,7 @@ import polars as pl
 
 from workbench import text
 from workbench.arguments import checked
-from workbench.calibration import studies
+from workbench.calibration import studies, watching
 from workbench.calibration.studies import ALPHA, BIAS, EVER, REJECTION, Draw, Study
 from workbench.calibration.table import CalibrationTable, check_experiments, judged, simulated
 from workbench.experiment import Parts, compare, proximal_effect
@@ -21,7 +21,7 @@ from workbench.experiment import Parts, compare, proximal_effect
 
 def _peeking(rng: Draw) -> tuple[float, ...]:
     """Look at an ordinary interval every day and stop at the first that excludes zero."""
-    looks = studies.daily(Parts(numerator="y"), lambda: {"y": rng.normal(0, 1, 20)})
+    looks = watching.daily(Parts(numerator="y"), lambda: {"y": rng.normal(0, 1, 20)})
     return (float(any(each.p_value < ALPHA for each in looks)),)
 
 

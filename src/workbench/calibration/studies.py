@@ -6,7 +6,6 @@ the truth or a test rejected, else 0, or how far an estimate was off.
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,19 +29,12 @@ from workbench.experiment import (
     read_out,
     roi,
 )
-from workbench.experiment.bounded import bernoulli_interval
-from workbench.experiment.power import power_of, units_needed
-from workbench.experiment.ratio_watch import ratio_evidence
-from workbench.experiment.sample_ratio import ratio_p_value
-from workbench.experiment.sequences import always_valid
-from workbench.experiment.spending import crossing_probability, plan_looks
 
 Floats: TypeAlias = NDArray[np.float64]
 Draw: TypeAlias = np.random.Generator
 Side: TypeAlias = Literal["both", "at most", "at least"]
 
-LEVEL, ALPHA, POWER = 0.95, 0.05, 0.8
-DAYS = 28
+LEVEL, ALPHA = 0.95, 0.05
 ARM_UNITS = 400
 LIFT = 0.1
 
@@ -82,7 +74,6 @@ class Study:
 
 
 COVERAGE = Figure("coverage at 95 %", LEVEL)
-AT_LEAST = Figure("coverage at 95 %", LEVEL, "at least")
 REJECTION = Figure("A/A rejection at 5 %", ALPHA)
 EVER = Figure("error ever, daily looks", ALPHA, "at most")
 BIAS = Figure("relative bias", 0.0, is_rate=False)
@@ -121,11 +112,12 @@ def _read(estimate: Estimate, truth: float) -> tuple[float, float]:
     return _holds(estimate, truth), estimate.value / truth - 1
 
 
-def _rejects(estimate: Estimate) -> float:
+def rejects(estimate: Estimate) -> float:
+    """Return whether a test at the level rejects that there is no effect."""
     return float(estimate.p_value < ALPHA)
 
 
-def _spend(rng: Draw, n: int, lift: float = 0.0) -> Floats:
+def spend(rng: Draw, n: int, lift: float = 0.0) -> Floats:
     """Return the spend of customers, of whom 6 of 10 buy nothing; its mean is 400 (1 + lift)."""
     return (rng.random(n) < 0.4) * rng.gamma(2.0, 500.0, n) * (1 + lift)  # noqa: PLR2004 - 4 of 10
 
@@ -136,15 +128,15 @@ def _habit(rng: Draw, n: int) -> Floats:
 
 @study("mean", COVERAGE, REJECTION)
 def _mean(rng: Draw) -> tuple[float, ...]:
-    control, same, treated = (arm_of(y=_spend(rng, ARM_UNITS, lift)) for lift in (0, 0, LIFT))
+    control, same, treated = (arm_of(y=spend(rng, ARM_UNITS, lift)) for lift in (0, 0, LIFT))
     parts = Parts(numerator="y")
     effect, nothing = (compare(each, control, parts).absolute for each in (treated, same))
-    return _holds(effect, 400 * LIFT), _rejects(nothing)
+    return _holds(effect, 400 * LIFT), rejects(nothing)
 
 
 @study("relative effect", COVERAGE)
 def _relative(rng: Draw) -> tuple[float, ...]:
-    treated, control = (arm_of(y=_spend(rng, ARM_UNITS, lift)) for lift in (LIFT, 0))
+    treated, control = (arm_of(y=spend(rng, ARM_UNITS, lift)) for lift in (LIFT, 0))
     return (_holds(compare(treated, control, Parts(numerator="y")).log_ratio, math.log1p(LIFT)),)
 
 
@@ -153,10 +145,10 @@ def _proportion(rng: Draw) -> tuple[float, ...]:
     n, parts = 1_000, Parts(numerator="y", binomial=True)
     control, same, treated = (arm_of(y=rng.random(n) < chance) for chance in (0.1, 0.1, 0.13))
     effect, nothing = (compare(each, control, parts).absolute for each in (treated, same))
-    return _holds(effect, 0.03), _rejects(nothing)
+    return _holds(effect, 0.03), rejects(nothing)
 
 
-def _visits(rng: Draw, lift: float = 0.0, check: float = 1_000.0) -> dict[str, Floats]:
+def visits(rng: Draw, lift: float = 0.0, check: float = 1_000.0) -> dict[str, Floats]:
     """Return visits and sales of customers, and of the weeks before the experiment."""
     habit = _habit(rng, ARM_UNITS)
     before, visits = rng.poisson(4 * habit), rng.poisson(2 * habit * (1 + lift))
@@ -182,33 +174,33 @@ CHECK_CUPED = Parts(
 
 @study("ratio", COVERAGE, REJECTION)
 def _ratio(rng: Draw) -> tuple[float, ...]:
-    control, same = arm_of(**_visits(rng)), arm_of(**_visits(rng, LIFT))
-    treated = arm_of(**_visits(rng, LIFT, 1_050.0))
+    control, same = arm_of(**visits(rng)), arm_of(**visits(rng, LIFT))
+    treated = arm_of(**visits(rng, LIFT, 1_050.0))
     effect, nothing = (compare(each, control, CHECK).absolute for each in (treated, same))
-    return _holds(effect, 50.0), _rejects(nothing)
+    return _holds(effect, 50.0), rejects(nothing)
 
 
 @study("ratio, one covariate", COVERAGE, REJECTION)
 def _ratio_cuped(rng: Draw) -> tuple[float, ...]:
-    control, same = arm_of(**_visits(rng)), arm_of(**_visits(rng, LIFT))
-    treated = arm_of(**_visits(rng, LIFT, 1_050.0))
+    control, same = arm_of(**visits(rng)), arm_of(**visits(rng, LIFT))
+    treated = arm_of(**visits(rng, LIFT, 1_050.0))
     effect, nothing = (compare(each, control, CHECK_CUPED).absolute for each in (treated, same))
-    return _holds(effect, 50.0), _rejects(nothing)
+    return _holds(effect, 50.0), rejects(nothing)
 
 
 @study("mean, one covariate", COVERAGE, REJECTION)
 def _cuped(rng: Draw) -> tuple[float, ...]:
     parts = Parts(numerator="visits", covariates=(("visits_before", None),))
-    control, same, treated = (arm_of(**_visits(rng, lift)) for lift in (0, 0, LIFT))
+    control, same, treated = (arm_of(**visits(rng, lift)) for lift in (0, 0, LIFT))
     effect, nothing = (compare(each, control, parts).absolute for each in (treated, same))
-    return _holds(effect, 4 * LIFT), _rejects(nothing)
+    return _holds(effect, 4 * LIFT), rejects(nothing)
 
 
 @study("mean, three covariates", COVERAGE)
 def _cuped_many(rng: Draw) -> tuple[float, ...]:
     names = ("visits_before", "sales_before", "age")
     parts = Parts(numerator="visits", covariates=tuple((each, None) for each in names))
-    treated, control = (arm_of(**_visits(rng, lift)) for lift in (LIFT, 0))
+    treated, control = (arm_of(**visits(rng, lift)) for lift in (LIFT, 0))
     return (_holds(compare(treated, control, parts).absolute, 4 * LIFT),)
 
 
@@ -273,7 +265,7 @@ def _clusters(rng: Draw) -> tuple[float, ...]:
     parts = Parts(numerator="total", denominator="size")
     control, same, treated = (clusters(lift) for lift in (0.0, 0.0, 0.2))
     effect, nothing = (compare(each, control, parts).absolute for each in (treated, same))
-    return _holds(effect, 0.2), _rejects(nothing)
+    return _holds(effect, 0.2), rejects(nothing)
 
 
 TRIGGER_RATE, TRIGGERED_MEAN = 0.25, 2.0
@@ -358,7 +350,7 @@ def _proximal(rng: Draw, effect: float, *, binary: bool = False) -> Estimate:
 
 @study("micro-randomised mean", *EFFECT_AND_BIAS, REJECTION)
 def _micro(rng: Draw) -> tuple[float, ...]:
-    return *_read(_proximal(rng, 0.3), 0.3), _rejects(_proximal(rng, 0.0))
+    return *_read(_proximal(rng, 0.3), 0.3), rejects(_proximal(rng, 0.0))
 
 
 @study("micro-randomised relative risk", *EFFECT_AND_BIAS, REJECTION)
@@ -366,7 +358,7 @@ def _micro_binary(rng: Draw) -> tuple[float, ...]:
     effect = 0.3
     return (
         *_read(_proximal(rng, effect, binary=True), effect),
-        _rejects(_proximal(rng, 0.0, binary=True)),
+        rejects(_proximal(rng, 0.0, binary=True)),
     )
 
 
@@ -409,109 +401,3 @@ def _launch(rng: Draw) -> tuple[float, ...]:
         n_control=ARM_UNITS,
     )
     return (_holds(own, truth),)
-
-
-@study("sample ratio, once", Figure("false alarms at 0.1 %", 0.001))
-def _sample_ratio(rng: Draw) -> tuple[float, ...]:
-    n = int(rng.binomial(20_000, 0.5))
-    return (float(ratio_p_value({"control": n, "offer": 20_000 - n}) < 0.001),)  # noqa: PLR2004 - its level
-
-
-@study("sample ratio, watched", EVER)
-def _ratio_watch(rng: Draw) -> tuple[float, ...]:
-    mine = rng.binomial(200, 0.5, DAYS).cumsum()
-    counts = np.column_stack([mine, 200 * np.arange(1, DAYS + 1) - mine])
-    return (float(ratio_evidence(counts, [0.5, 0.5]).max() >= math.log(1 / ALPHA)),)
-
-
-def daily(parts: Parts, draw: Callable[[], dict[str, Floats]]) -> list[Estimate]:
-    """Return the estimate of every day of an A/A experiment, from moments that are added up."""
-    found, arms = [], [arm_of(**draw()) for _ in range(2)]
-    for day in range(DAYS):
-        if day:
-            arms = [each + arm_of(**draw()) for each in arms]
-        found.append(compare(arms[0], arms[1], parts).absolute)
-    return found
-
-
-def _ever(estimates: list[Estimate]) -> float:
-    """Return whether the always-valid interval ever excluded no effect."""
-    value, error, units = np.array(
-        [(each.value, each.standard_error, each.n_treatment + each.n_control) for each in estimates]
-    ).T
-    return float((always_valid(value, error, units, alpha=ALPHA).p_value < ALPHA).any())
-
-
-@study("always-valid mean", EVER)
-def _always_mean(rng: Draw) -> tuple[float, ...]:
-    return (_ever(daily(Parts(numerator="y"), lambda: {"y": _spend(rng, 60)})),)
-
-
-@study("always-valid ratio, covariate", EVER, every=4)
-def _always_ratio(rng: Draw) -> tuple[float, ...]:
-    def draw() -> dict[str, Floats]:
-        return {name: values[:60] for name, values in _visits(rng).items()}
-
-    return (_ever(daily(CHECK_CUPED, draw)),)
-
-
-@study("always-valid proportion", EVER)
-def _always_exact(rng: Draw) -> tuple[float, ...]:
-    chance, trials = 0.1, 60 * np.arange(1, DAYS + 1)
-    bought = rng.binomial(60, chance, DAYS).cumsum()
-    ends = [
-        bernoulli_interval(int(k), int(n), alpha=ALPHA) for k, n in zip(bought, trials, strict=True)
-    ]
-    return (float(any(not low <= chance <= high for low, high in ends)),)
-
-
-LOOKS = (0.2, 0.4, 0.6, 0.8, 1.0)
-
-
-@functools.cache
-def _bounds() -> tuple[float, ...]:
-    return tuple(plan_looks(LOOKS, alpha=ALPHA).bounds)
-
-
-@functools.cache
-def _sequential_power() -> float:
-    drift = 2.8
-    return float(crossing_probability(LOOKS, _bounds(), drift).sum())
-
-
-@study(
-    "O'Brien-Fleming",
-    Figure("A/A rejection, five looks", ALPHA),
-    Figure("power by formula", _sequential_power()),
-)
-def _sequential(rng: Draw) -> tuple[float, ...]:
-    found = []
-    for drift in (0.0, 2.8):
-        n = 200
-        shift = drift * math.sqrt(2 / (len(LOOKS) * n))
-        arms = [arm_of(y=rng.normal(each, 1, n)) for each in (shift, 0.0)]
-        crossed = False
-        for look, bound in enumerate(_bounds()):
-            if look:
-                arms = [
-                    m + arm_of(y=rng.normal(s, 1, n))
-                    for m, s in zip(arms, (shift, 0.0), strict=True)
-                ]
-            effect = compare(arms[0], arms[1], Parts(numerator="y")).absolute
-            crossed |= abs(effect.value / effect.standard_error) >= bound
-        found.append(float(crossed))
-    return tuple(found)
-
-
-@functools.cache
-def _needed() -> int:
-    return math.ceil(units_needed(0.3, (1.0, 1.0), small=True) / 2)
-
-
-@study(
-    "power of a mean",
-    Figure("power by formula", power_of(0.3, math.sqrt(2 / _needed()), df=2 * _needed() - 2)),
-)
-def _power(rng: Draw) -> tuple[float, ...]:
-    arms = [arm_of(y=rng.normal(each, 1, _needed())) for each in (0.3, 0.0)]
-    return (_rejects(compare(arms[0], arms[1], Parts(numerator="y")).absolute),)

@@ -23,7 +23,7 @@ from scipy import stats
 
 from workbench import text
 from workbench.arguments import checked
-from workbench.calibration import worlds  # noqa: F401 - its studies join the others
+from workbench.calibration import watching, worlds  # noqa: F401 - their studies join the others
 from workbench.calibration.studies import STUDIES, Figure, Study
 from workbench.errors import ParameterError, did_you_mean, problem
 from workbench.files import write_text
