@@ -16,6 +16,7 @@ from workbench.replay.part import DECISIONS_SCHEMA
 from workbench.world.loop import Loop
 from workbench.world.memory import E_HASH, E_PERSON, E_TS, E_TYPE, PURCHASE, SKIPPED
 from workbench.world.parameters import World, load_world
+from workbench.world.stretch import Stretch
 
 ROOT = Path(__file__).parents[1]
 
@@ -118,11 +119,11 @@ def lived(
     """Let a world go on to its end."""
     loop = Loop(world, programmes, seed, **more)
     rows, events, decisions = [], [], [pl.DataFrame(schema=DECISIONS_SCHEMA)]
-    for days in loop.stretches(workers):
-        for its in days:
-            rows.append(its.purchases())
-            events.append(its.events())
-            decisions.append(its.decisions())
+    for days in loop.stretches(workers, Stretch.told):
+        for told in days:
+            rows.append(told.purchases)
+            events.append(told.events)
+            decisions.append(told.decisions)
     whole = np.vstack(rows)
     order = np.lexsort((whole[:, E_HASH], whole[:, E_TS], whole[:, E_PERSON]))
     happened = pl.concat(events).sort("person", "known_at", "seq")

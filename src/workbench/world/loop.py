@@ -7,9 +7,10 @@ decision and none of a response.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -85,6 +86,7 @@ _OFFERS = {
     "channel": pl.String(),
 }
 UTC = "UTC"
+Given = TypeVar("Given")
 
 
 @dataclass(eq=False)
@@ -135,29 +137,32 @@ class Loop:
         actions, views = actions_of(world, self.programmes, self.job.rules if self.job else None)
         self.parts = [self._part(rows, actions, views) for rows in self._rows()]
 
-    def stretches(self, workers: int) -> Iterator[list[Stretch]]:
-        """Give the days, some at once, each time a list of parts; what is given is past."""
+    def stretches(self, workers: int, give: Callable[[Stretch], Given]) -> Iterator[list[Given]]:
+        """Let the world go on to its end, some days at once.
+
+        Args:
+            workers: Parts that live at one time.
+            give: What is wanted of the days of a part, when they are past.
+        """
+        kept = Kept(self.withheld, self.silent)
+
+        def end(its: Stretch) -> Given:
+            its.commit()
+            return give(its)
+
         with ThreadPoolExecutor(workers) as pool:
-
-            def each(work: Callable[[Stretch], None], lived: list[Stretch]) -> None:
-                list(pool.map(work, lived))
-
             for first in range(0, self.world.days, DAYS_AT_ONCE):
                 days = (first, min(first + DAYS_AT_ONCE, self.world.days))
-                kept = Kept(self.withheld, self.silent)
                 lived = [Stretch(part, days, self.job, self.books, kept) for part in self.parts]
-                self._settle(lived, each)
-                each(Stretch.commit, lived)
-                yield lived
+                self._settle(lived, pool)
+                given = list(pool.map(end, lived))
+                del lived
+                yield given
 
-    def _settle(
-        self,
-        lived: list[Stretch],
-        each: Callable[[Callable[[Stretch], None], list[Stretch]], None],
-    ) -> None:
+    def _settle(self, lived: list[Stretch], pool: Executor) -> None:
         """Live some days until no budget binds; what is closed is noted in the ledger."""
         amounts = [amount for _, amount in self.job.budgets] if self.job else []
-        each(partial(Stretch.live, ledger=self.ledger), lived)
+        list(pool.map(partial(Stretch.live, ledger=self.ledger), lived))
         while True:
             reserves = Reserves.merged([its.reserves() for its in lived])
             bound = self.ledger.first_to_bind(reserves, amounts)
@@ -167,7 +172,7 @@ class Loop:
             account, closing = bound
             self.ledger.closings[account] = closing
             again = partial(Stretch.live_again, account=account, place=closing, ledger=self.ledger)
-            each(again, lived)
+            list(pool.map(again, lived))
 
     def _rows(self) -> list[NDArray[np.int64]]:
         """Return the customers of each part: by a hash of their ids, whatever the workers."""
@@ -194,7 +199,8 @@ class Loop:
     def _state(self, rows: NDArray[np.int64], job: Job) -> PartState:
         """Return what the core remembers at first, with room for one opt-out of each consent."""
         persons = pl.DataFrame({"person": pl.Series(rows, dtype=pl.Int32)}).lazy()
-        start = start_part(persons, job, CoreState.empty(job.programmes))
+        unasked = replace(job, consent=None)  # what each agrees to is put in its place below
+        start = start_part(persons, unasked, CoreState.empty(job.programmes))
         channels = job.rules.channels
         value = np.full((len(rows), len(channels), 2), NO, dtype=np.int8)
         for k, channel in enumerate(channels):

@@ -31,7 +31,7 @@ from workbench.world.dirt import RECORD, Soil
 from workbench.world.loop import UTC, Loop
 from workbench.world.parameters import World
 from workbench.world.people import traits_frame
-from workbench.world.stretch import Stretch
+from workbench.world.stretch import Stretch, Told
 from workbench.world.truth import (
     OUTCOMES,
     Outcomes,
@@ -146,13 +146,13 @@ def simulate(
         for old in decided.glob("decisions-*.parquet"):
             old.unlink()
 
-        def keep(number: int, lived: list[Stretch]) -> None:
-            bought.add(np.vstack([its.purchases() for its in lived]))
-            writer.add([its.events() for its in lived])
+        def keep(number: int, told: list[Told]) -> None:
+            bought.add(np.vstack([its.purchases for its in told]))
+            writer.add([its.events for its in told])
             path = decided / f"decisions-{number:05d}.parquet"
-            _keep_decisions([its.decisions() for its in lived], path)
+            _keep_decisions([its.decisions for its in told], path)
 
-        _behind(keep, loop.stretches(count))
+        _behind(keep, loop.stretches(count, Stretch.told))
         tables = {**loop.books.frames, "consent": loop.consent_frame()}
         soil = _soil(loop, decided) if world.dirt.any else None
         log = writer.finish(replace(loop.books, frames=tables), soil)
@@ -206,11 +206,11 @@ def _folder(out: str | Path | None) -> Path:
     return folder
 
 
-def _behind(keep: Callable[[int, list[Stretch]], None], lived: Iterable[list[Stretch]]) -> None:
-    """Keep what was lived while the next days are: one stretch at a time, in their order."""
+def _behind(keep: Callable[[int, list[Told]], None], told: Iterable[list[Told]]) -> None:
+    """Keep what is told of some days while the next ones are lived, in their order."""
     with ThreadPoolExecutor(1) as behind:
         kept: Future[None] | None = None
-        for number, its in enumerate(lived):
+        for number, its in enumerate(told):
             if kept is not None:
                 kept.result()
             kept = behind.submit(keep, number, its)
@@ -303,9 +303,9 @@ def _truth(loop: Loop, bought: Purchases, soil: Soil | None, withheld: pl.DataFr
 def outcomes_under(loop: Loop, workers: int) -> NDArray[np.int64]:
     """Let a world go on to its end and return the outcomes of its customers."""
     outcomes = Outcomes(len(loop.population.ids), loop.world.response.margin)
-    for lived in loop.stretches(workers):
-        for its in lived:
-            outcomes.add(its.purchases())
+    for several in loop.stretches(workers, Stretch.purchases):
+        for purchases in several:
+            outcomes.add(purchases)
     return outcomes.mine
 
 

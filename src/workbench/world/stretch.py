@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -58,6 +59,20 @@ class Part:
     memory: Memory
     state: PartState | None
     channels: tuple[int, ...] = ()
+
+
+class Told(NamedTuple):
+    """What is written down of some days of a part.
+
+    Attributes:
+        purchases: Those made and missed, x ``E_``, with the codes of the persons.
+        events: The events as stored, in their order.
+        decisions: Rows of the decision log, in no order.
+    """
+
+    purchases: NDArray[np.int64]
+    events: pl.DataFrame
+    decisions: pl.DataFrame
 
 
 @dataclass(eq=False)
@@ -176,6 +191,10 @@ class Stretch:
             touched[which[made.out[behind, O_PERSON]]] = True
         if touched.any():
             self.live(ledger, np.flatnonzero(touched))
+
+    def told(self) -> Told:
+        """Return everything that is written down of the days."""
+        return Told(self.purchases(), self.events(), self.decisions())
 
     def purchases(self) -> NDArray[np.int64]:
         """Return the purchases made and missed, x ``E_``, with the codes of the persons."""
