@@ -18,6 +18,7 @@ from workbench.replay import replay
 from workbench.world import Simulation, effect_of, simulate, twin
 from workbench.world import loop as loops
 from workbench.world import stretch as days
+from workbench.world.simulation import needed_bytes
 from world_samples import ROOT, one, programme, tiny
 
 NAMES = (
@@ -122,9 +123,10 @@ def test_the_same_seed_gives_the_same_bytes_whatever_the_workers(tmp_path: Path)
 
 def leaks(rank: np.ndarray, traits: pl.DataFrame) -> list[str]:
     """Traits with which a rank is correlated outside the 99.9 % band of nothing (Bonferroni)."""
-    columns = [
-        c for c in traits.columns if traits[c].dtype.is_numeric() and traits[c].n_unique() > 1
-    ]
+    traits = traits.drop("person_id").with_columns(
+        pl.col(pl.String).rank("dense"), pl.col(pl.Boolean).cast(pl.Int8)
+    )
+    columns = [name for name in traits.columns if traits[name].n_unique() > 1]
     band = stats.norm.ppf(1 - 0.0005 / len(columns)) / np.sqrt(traits.height - 1)
     return [
         name
@@ -247,6 +249,13 @@ def test_a_store_feature_that_the_world_has_not_is_refused_before_anything_runs(
 def test_a_world_too_large_says_so_with_the_figure():
     with pytest.raises(ParameterError, match=r"customers was 40000000, needs about .* of memory"):
         simulate(tiny(customers=40_000_000), seed=1)
+
+
+def test_a_world_that_lasts_too_long_says_so_too():
+    short, long = (tiny(customers=1_000_000, days=days) for days in (30, 3_650))
+    assert needed_bytes(long) > 10 * needed_bytes(short) > 0
+    with pytest.raises(ParameterError, match=r"customers was 1000000, needs about .* of memory"):
+        simulate(long, seed=1)
 
 
 def test_a_folder_that_holds_something_else_is_not_touched(tmp_path: Path):

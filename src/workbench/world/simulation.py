@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 BYTES_A_CUSTOMER = 6_000
 """What the memory of one customer comes to while a world goes on: traits, life, and the core's."""
 
+BYTES_A_PURCHASE = 500
+"""What one purchase comes to in the truth, with the copy that is made when it is put together."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Simulation(text.Result):
@@ -183,12 +186,20 @@ def check_memory(world: World) -> None:
     Raises:
         ParameterError: It does not; the error has the figure.
     """
-    needed = (world.customers + world.arrivals) * BYTES_A_CUSTOMER
+    needed = needed_bytes(world)
     with contextlib.suppress(ValueError, OSError):
         there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         if needed > there:
             rule = f"needs about {text.size(needed)} of memory, this machine has {text.size(there)}"
             raise ParameterError(problem("customers", world.customers, rule, where=world.name))
+
+
+def needed_bytes(world: World) -> int:
+    """Return about how much memory a world needs: its customers, and their purchases in the truth."""
+    people = world.customers + world.arrivals
+    a_week = sum(each.share * each.visits_per_week.mean for each in world.segments)
+    purchases = people * world.days * a_week / 7
+    return int(people * BYTES_A_CUSTOMER + purchases * BYTES_A_PURCHASE)
 
 
 def _folder(out: str | Path | None) -> Path:
