@@ -17,6 +17,7 @@ from workbench.report import check_page
 from workbench.run.results import RESULT_MIME
 
 ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.timeout(900)  # the first test waits until all notebooks have run
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 
 
