@@ -11,6 +11,7 @@ import tea_tasting as tt
 
 import workbench as wb
 from workbench.errors import InputError, ParameterError
+from workbench.experiment.units import read_source
 
 
 def table(n: int = 2_000, *, lift: float = 0.0, seed: int = 1) -> pl.DataFrame:
@@ -389,3 +390,14 @@ def test_a_cluster_in_two_arms_is_an_error():
 def test_no_metric_is_an_error():
     with pytest.raises(ParameterError, match="must name at least one metric"):
         wb.read_out(table())
+
+
+def test_state_beside_the_decisions_of_a_folder_is_not_read(tmp_path):
+    pl.DataFrame({"arm": ["a", "b"]}).write_parquet(tmp_path / "decisions-00000.parquet")
+    pl.DataFrame({"person_id": ["x"]}).write_parquet(tmp_path / "state-1f.parquet")
+    assert read_source(tmp_path).collect().columns == ["arm"]
+
+
+def test_folder_without_a_parquet_file_is_refused(tmp_path):
+    with pytest.raises(InputError, match="is a folder without a Parquet file"):
+        read_source(tmp_path)

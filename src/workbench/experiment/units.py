@@ -125,6 +125,8 @@ def take_units(
 def read_source(source: Source) -> pl.LazyFrame:
     """Return what a caller brings as a lazy frame; a path is a Parquet file or a folder of them.
 
+    Of the folder of a decision log the decisions are read, not the state that lies beside them.
+
     Raises:
         InputError: The file is not there, or is no Parquet file.
         ParameterError: It is neither a frame nor a path.
@@ -140,7 +142,12 @@ def read_source(source: Source) -> pl.LazyFrame:
     if not path.exists():
         raise InputError(problem("units", str(source), "must be a Parquet file and is not there"))
     try:
-        frame = pl.scan_parquet(path / "*.parquet" if path.is_dir() else path)
+        files = [path]
+        if path.is_dir():
+            files = sorted(path.glob("decisions-*.parquet")) or sorted(path.glob("*.parquet"))
+        if not files:
+            raise InputError(problem("units", str(source), "is a folder without a Parquet file"))
+        frame = pl.scan_parquet(files)
         frame.collect_schema()
     except (pl.exceptions.PolarsError, OSError) as error:
         first = str(error).splitlines()[0]
