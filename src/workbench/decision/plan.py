@@ -10,6 +10,7 @@ import functools
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import polars as pl
@@ -67,6 +68,16 @@ class Role:
         """Names that its conditions read."""
         own = self.when.columns if self.when is not None else frozenset()
         return frozenset(own) | self.inner
+
+    @cached_property
+    def asked(self) -> pl.Expr:
+        """The answer of its own condition on the event."""
+        return _answer(self.when, YES).alias("when")
+
+    @cached_property
+    def beside(self) -> list[pl.Expr]:
+        """The answers of the conditions beside it; those that are the same for all rows are left out."""
+        return _inner(self)
 
     @property
     def moves(self) -> bool:
@@ -140,22 +151,22 @@ def touched(
         chunk = roles[start : start + _TOGETHER]
         queries = []
         for role in chunk:
-            rows = events.lazy().with_columns(_answer(role.when, YES).alias("when"))
+            rows = events.lazy().with_columns(role.asked)
             rows = rows.filter(pl.col("when") != NO)
-            inner = _inner(role) if role.answers and not role.moves else []
+            inner = role.beside if role.answers and not role.moves else []
             queries.append(rows.select("row", "when", *inner))
         for role, answers in zip(chunk, pl.collect_all(queries), strict=True):
             if role.role == ANCHOR:
                 unknown[role.position] = int((answers["when"] == UNKNOWN).sum())
             sure = answers.filter(pl.col("when") == YES).drop("when")
             if role.moves:
-                sure = moved(role, sure["row"]).select("row", *_inner(role))
+                sure = moved(role, sure["row"]).select("row", *role.beside)
             found.append((role, sure))
     return found, unknown
 
 
 def _inner(role: Role) -> list[pl.Expr]:
-    """Return the answers beside ``when``; those that are the same for all rows are left out."""
+    """Return the answers beside ``when`` that are not the same for all rows."""
     known, found = role.conditions, []
     if known.audience is not None:
         found.append(_coded(known.audience.expression()).alias("audience"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -181,6 +181,40 @@ class Decided:
         """Cost of the offer that is named, else 0."""
         costs = [0 if a.offer is None else a.offer.cost_cents for a in self.rules.action_list]
         return np.where(self.shown, np.array(costs, dtype=np.int64)[self.out[:, O_ACTION]], 0)
+
+
+def joined(several: Sequence[Decided]) -> Decided:
+    """Return the decisions of one or more windows as those of one; what names them goes with them.
+
+    Each decision has a touch and a person of its own; the desk is good for nothing but
+    :func:`decisions_frame`.
+    """
+    outs, touches, shares, behind = [], [], [], 0
+    for each in several:
+        touch = each.desk.touches[each.out[:, O_TOUCH]]
+        out = each.out.copy()
+        out[:, O_SHARES] += np.where(out[:, O_SHARES] >= 0, behind, 0)
+        behind += len(each.desk.shares)
+        outs.append(out)
+        touches.append(touch)
+        shares.append(each.desk.shares)
+    out, touch = np.vstack(outs), np.vstack(touches)
+    persons = [each.out[:, O_PERSON] for each in several]
+    event_ids = pl.concat(
+        each.event_ids.gather(of_window[:, T_ROW])
+        for each, of_window in zip(several, touches, strict=True)
+    )
+    out[:, O_TOUCH] = out[:, O_PERSON] = touch[:, T_ROW] = np.arange(len(out))
+    both = list(zip(several, persons, strict=True))
+    return replace(
+        several[0],
+        out=out,
+        desk=several[0].desk._replace(touches=touch, shares=np.concatenate(shares)),
+        event_ids=event_ids,
+        person_ids=pl.concat(each.person_ids.gather(mine) for each, mine in both),
+        codes=np.concatenate([each.codes[mine] for each, mine in both]),
+        measured=np.concatenate([each.measured[mine] for each, mine in both]),
+    )
 
 
 def rows_frame(decided: Decided) -> pl.DataFrame:
@@ -447,6 +481,7 @@ __all__ = [
     "Decided",
     "candidates_frame",
     "decisions_frame",
+    "joined",
     "rows_frame",
     "variants_of",
 ]

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from workbench.log.schema import CONTRACT, INSTANT, Column
+from workbench.log.schema import CONTRACT, Column
 from workbench.world.memory import (
     E_ACTION,
     E_AMOUNT,
@@ -40,6 +40,12 @@ STORED = tuple(
     if column.stored not in ("received_at", "basket_id", "points", "weather", "temperature_c", "attributes")
 )  # fmt: skip
 """The columns that a simulated log has."""
+
+_OR_NOTHING = (
+    "customer", "store", "channel", "category", "offer", "amount_cents", "discount_cents",
+    "quantity", "distance_m",
+)  # fmt: skip
+"""Columns in which -1 stands for null."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,67 +110,94 @@ class Books:
     def events(
         self, rows: NDArray[np.int64], persons: NDArray[np.int64], zone_of: NDArray[np.int64]
     ) -> pl.DataFrame:
-        """Return rows of the life as stored events in ``(known_at, seq)`` order.
+        """Return the events among rows of the life as stored, in ``(known_at, seq)`` order.
 
         ``seq`` is the number of the event, which orders events of one instant; the dense numbers
         of the written log have the same order.
 
         Args:
-            rows: Rows x ``E_``, each an event.
+            rows: Rows x ``E_``.
             persons: Code of the person by the row of the customer.
             zone_of: Zone of the customer by the row of the customer.
         """
-        order = np.lexsort((rows[:, E_HASH], rows[:, E_TS]))
-        rows = rows[order]
+        at = np.flatnonzero(rows[:, E_TYPE] >= 0)
+        rows = rows[at[in_time(rows[at, E_TS], rows[at, E_HASH])]]
         person, action = persons[rows[:, E_PERSON]], rows[:, E_ACTION]
         answers = (action >= 0) & (rows[:, E_TYPE] != PURCHASE)
+        at = np.flatnonzero(answers)
+        channel = rows[:, E_CHANNEL]
         frame = pl.DataFrame(
             {
-                "event_id": pl.Series(rows[:, E_HASH]),
                 "seq": rows[:, E_HASH],
-                "ts": pl.Series(rows[:, E_TS]).cast(INSTANT),
-                "known_at": pl.Series(rows[:, E_TS]).cast(INSTANT),
-                "person": pl.Series(person, dtype=pl.Int32),
-                "customer": _coded(np.where(rows[:, E_NAMED] == 1, person, -1)),
-                "type": pl.Series(rows[:, E_TYPE], dtype=pl.Int16),
-                "store": _coded(rows[:, E_STORE]),
-                "channel": _coded(
-                    np.where(rows[:, E_CHANNEL] >= 0, self.channel_of[rows[:, E_CHANNEL]], -1)
-                ),
-                "category": _coded(rows[:, E_CATEGORY]),
-                "offer": _coded(np.where(answers, self.offer_of[action], -1)),
-                "amount_cents": _whole(rows[:, E_AMOUNT]),
-                "discount_cents": _whole(rows[:, E_DISCOUNT]),
-                "margin_cents": pl.Series(rows[:, E_MARGIN]).set(
-                    pl.Series(rows[:, E_TYPE] != PURCHASE), None
-                ),
-                "quantity": _whole(rows[:, E_QUANTITY]),
-                "distance_m": _whole(rows[:, E_DISTANCE]).cast(pl.Float64),
-                "tz": pl.Series(zone_of[rows[:, E_PERSON]], dtype=pl.Int32),
+                "ts": rows[:, E_TS],
+                "person": person,
+                "customer": np.where(rows[:, E_NAMED] == 1, person, -1),
+                "type": rows[:, E_TYPE],
+                "store": rows[:, E_STORE],
+                "channel": np.where(channel >= 0, self.channel_of[channel], -1),
+                "category": rows[:, E_CATEGORY],
+                "offer": np.where(answers, self.offer_of[action], -1),
+                "amount_cents": rows[:, E_AMOUNT],
+                "discount_cents": rows[:, E_DISCOUNT],
+                "margin_cents": rows[:, E_MARGIN],
+                "quantity": rows[:, E_QUANTITY],
+                "distance_m": rows[:, E_DISTANCE],
+                "tz": zone_of[rows[:, E_PERSON]],
+                "decision_id": self._answered(rows[at], person[at], at, len(rows)),
             }
-        ).with_columns(pl.format("e{}", "event_id").alias("event_id"))
-        at = np.flatnonzero(answers)
-        ids = pl.Series("decision_id", [None], dtype=pl.String).extend_constant(None, len(rows) - 1) if len(rows) else pl.Series("decision_id", [], dtype=pl.String)  # fmt: skip
-        if len(at):
-            found = decision_ids(
-                pl.Series(action[at]),
-                pl.Series(rows[at, E_KIND]),
-                pl.Series(rows[at, E_AT]),
-                pl.Series(rows[at, E_ANCHOR]),
-                self.books["person"].gather(person[at]),
-                self.programme_of,
-            )
-            ids = ids.scatter(at, found)
-        return frame.with_columns(ids).select(
-            pl.col(column.stored).cast(column.stored_type) for column in STORED
+        )
+        found = {
+            "event_id": pl.format("e{}", "seq"),
+            "known_at": pl.col("ts"),
+            "margin_cents": pl.when(pl.col("type") == PURCHASE).then("margin_cents"),
+            **{name: pl.when(pl.col(name) >= 0).then(name) for name in _OR_NOTHING},
+        }
+        return frame.select(
+            found.get(column.stored, pl.col(column.stored))
+            .cast(column.stored_type)
+            .alias(column.stored)
+            for column in STORED
         )
 
+    def _answered(
+        self,
+        rows: NDArray[np.int64],
+        person: NDArray[np.int64],
+        at: NDArray[np.int64],
+        count: int,
+    ) -> pl.Series:
+        """Return the ids of the decisions that events answer, null for the others.
 
-def _coded(values: NDArray[np.int64]) -> pl.Series:
-    column = pl.Series(values, dtype=pl.Int32)
-    return column.set(column < 0, None)
+        Args:
+            rows: The answers x ``E_``.
+            person: The person of each.
+            at: The place of each among the events.
+            count: How many events there are.
+        """
+        ids = pl.repeat(None, count, dtype=pl.String, eager=True)
+        if not len(at):
+            return ids
+        found = decision_ids(
+            pl.Series(rows[:, E_ACTION]),
+            pl.Series(rows[:, E_KIND]),
+            pl.Series(rows[:, E_AT]),
+            pl.Series(rows[:, E_ANCHOR]),
+            self.books["person"].gather(person),
+            self.programme_of,
+        )
+        return ids.scatter(at, found)
 
 
-def _whole(values: NDArray[np.int64]) -> pl.Series:
-    column = pl.Series(values, dtype=pl.Int64)
-    return column.set(column < 0, None)
+def in_time(ts_us: NDArray[np.int64], number: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the order by instant, then by number; instants that are the same are few.
+
+    >>> in_time(np.array([7, 3, 7]), np.array([2, 5, 1])).tolist()
+    [1, 2, 0]
+    """
+    order = np.argsort(ts_us)
+    instants = ts_us[order]
+    same = instants[1:] == instants[:-1]
+    tied = np.append(same, False) | np.append(False, same)
+    at = order[tied]
+    order[tied] = at[np.lexsort((number[at], ts_us[at]))]
+    return order

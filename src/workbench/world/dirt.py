@@ -14,6 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from workbench.log.schema import INSTANT
+from workbench.world.books import in_time
 from workbench.world.memory import APP_OPEN, REDEEMED, REJECTED, VIEWED
 from workbench.world.noise import DIRT, keys_of, uniforms
 from workbench.world.setting import Dirt
@@ -185,7 +186,7 @@ def ranked(frames: Sequence[pl.DataFrame], first: int = 0) -> list[pl.DataFrame]
     """Return parts whose ``seq`` is the rank of arrival over all of them, from a first one on."""
     ends = np.cumsum([0, *(frame.height for frame in frames)])
     whole = pl.concat([frame.select("known_at", "seq") for frame in frames])
-    order = np.lexsort((whole["seq"].to_numpy(), whole["known_at"].to_physical().to_numpy()))
+    order = in_time(whole["known_at"].to_physical().to_numpy(), whole["seq"].to_numpy())
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order)) + first
     return [

@@ -18,13 +18,13 @@ from workbench.decision.budgets import Account, Ledger, Place, Reserves
 from workbench.decision.desk import O_KNOWN, O_PERSON, O_PROGRAMME, O_WIDTH
 from workbench.errors import WorkbenchError
 from workbench.replay import events
-from workbench.replay.decided import DECISIONS_SCHEMA, Decided, decisions_frame
+from workbench.replay.decided import DECISIONS_SCHEMA, Decided, decisions_frame, joined
 from workbench.replay.job import Job
 from workbench.replay.part import PartState, decide_part, prepare_part
 from workbench.replay.reserves import programmes_of, reserves_of
 from workbench.replay.some import due, put_back, taken
 from workbench.replay.windows import FIRST_SEQ
-from workbench.world.books import Books
+from workbench.world.books import Books, in_time
 from workbench.world.life import Setting
 from workbench.world.living import ROOM, Scratch, run_compiled
 from workbench.world.memory import (
@@ -211,15 +211,17 @@ class Stretch:
         for k, turn in enumerate(self.turns):
             person = np.searchsorted(self.part.persons, turn.frame["person"].to_numpy())
             kept.append(turn.frame.filter(pl.Series(self._of_turn[person] == k)))
+        if not kept:
+            return self._events(np.zeros((0, E_WIDTH), dtype=np.int64))
+        whole = pl.concat(kept)
         if len(kept) == 1:
-            return kept[0]
-        nothing = self._events(np.zeros((0, E_WIDTH), dtype=np.int64))
-        return pl.concat([nothing, *kept]).sort("known_at", "seq")
+            return whole
+        return whole[in_time(whole["known_at"].to_physical().to_numpy(), whole["seq"].to_numpy())]
 
     def decisions(self) -> pl.DataFrame:
         """Return the rows of the decision log, in no order."""
-        frames = [decisions_frame(made) for _, made in self._last() if len(made.out)]
-        return pl.concat([pl.DataFrame(schema=DECISIONS_SCHEMA), *frames])
+        made = [made for _, made in self._last() if len(made.out)]
+        return decisions_frame(joined(made)) if made else pl.DataFrame(schema=DECISIONS_SCHEMA)
 
     def reserves(self) -> Reserves:
         """Return what was reserved of budgets."""
@@ -256,7 +258,7 @@ class Stretch:
     def _events(self, rows: NDArray[np.int64]) -> pl.DataFrame:
         """Return the events among rows as stored."""
         people = self.part.setting.people
-        return self.books.events(rows[rows[:, E_TYPE] >= 0], self.part.persons, people.zone)
+        return self.books.events(rows, self.part.persons, people.zone)
 
 
 def _lived(

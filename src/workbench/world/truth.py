@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from workbench import text
 from workbench.log.schema import INSTANT
-from workbench.world.books import Books
+from workbench.world.books import Books, in_time
 from workbench.world.memory import (
     ANYWAY,
     DIP,
@@ -107,7 +107,7 @@ class Purchases(Outcomes):
     def add(self, rows: NDArray[np.int64]) -> None:
         """Add the purchases of some days, which lie behind those before them."""
         super().add(rows)
-        ordered = rows[np.lexsort((rows[:, E_HASH], rows[:, E_TS]))]
+        ordered = rows[in_time(rows[:, E_TS], rows[:, E_HASH])]
         self._made.append(purchases_frame(ordered, self._books))
         self._missed.append(missed_frame(ordered, self._books))
 
