@@ -197,7 +197,9 @@ def in_time(ts_us: NDArray[np.int64], number: NDArray[np.int64]) -> NDArray[np.i
     order = np.argsort(ts_us)
     instants = ts_us[order]
     same = instants[1:] == instants[:-1]
-    tied = np.append(same, False) | np.append(False, same)
+    tied = np.zeros(len(order), dtype=bool)
+    tied[1:] = same
+    tied[:-1] |= same
     at = order[tied]
     order[tied] = at[np.lexsort((number[at], ts_us[at]))]
     return order

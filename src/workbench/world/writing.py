@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -56,16 +57,23 @@ class Writer:
         digest = hashlib.sha256(f"log schema {SCHEMA_VERSION}".encode())
         entries, counts = [], np.zeros(len(TYPES), dtype=np.int64)
         firsts, lasts = [], []
-        for number in range(self.parts):
-            frame = self._part(number) if dirty is None else dirty[number]
-            frame = frame.select(column.stored for column in columns)
-            entries.append(write_table(frame, self._generation / f"part-{number:05d}.parquet"))
-            add_to_digest(digest, frame)
-            counts += np.bincount(frame["type"].to_numpy(), minlength=len(TYPES))
-            if frame.height:
-                instants = frame["ts"].to_physical().to_numpy()
-                firsts.append(int(instants.min()))
-                lasts.append(int(instants.max()))
+        with ThreadPoolExecutor(1) as behind:
+            written: Future[dict[str, Any]] | None = None
+            for number in range(self.parts):
+                frame = self._part(number) if dirty is None else dirty[number]
+                frame = frame.select(column.stored for column in columns)
+                path = self._generation / f"part-{number:05d}.parquet"
+                if written is not None:
+                    entries.append(written.result())
+                written = behind.submit(write_table, frame, path)
+                add_to_digest(digest, frame)
+                counts += np.bincount(frame["type"].to_numpy(), minlength=len(TYPES))
+                if frame.height:
+                    instants = frame["ts"].to_physical().to_numpy()
+                    firsts.append(int(instants.min()))
+                    lasts.append(int(instants.max()))
+            if written is not None:
+                entries.append(written.result())
         shutil.rmtree(self._spill)
         manifest: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
