@@ -180,6 +180,7 @@ def test_there_are_notebooks_to_check():
         "40_design_experiment",
         "41_read_out_experiment",
         "42_monitor_experiment",
+        "43_trust_the_read_out",
         "60_value_customers",
         "90_report",
     ]
