@@ -25,6 +25,7 @@ class Contrast:
         name: What it compares.
         order: Factors that take part: 1 for a main effect or an arm, 2 and more for interactions.
         weights: Weight of each cell that takes part: treated ones are above 0.
+        treated: Cells that have every level of the effect; empty for an arm.
 
     >>> Contrast(name="a", order=1, weights={"a": 1.0, "control": -1.0}).variance(
     ...     {"a": 0.5, "control": 0.5}, (1.0, 1.0))
@@ -34,6 +35,7 @@ class Contrast:
     name: str
     order: int
     weights: Mapping[str, float]
+    treated: tuple[str, ...] = ()
 
     def variance(self, shares: Mapping[str, float], variances: tuple[float, float]) -> float:
         """Return the variance of the effect from one unit in all: v (treated, control) over shares."""
@@ -134,7 +136,10 @@ def _effect(
         if all(signs):
             weights[_cell(cell)] = math.prod(signs) / others
     name = " × ".join(f"{names[place]}: {level}" for place, level in treated.items())
-    return Contrast(name=name, order=len(treated), weights=weights)
+    having = [
+        _cell(cell) for cell in cells if all(cell[place] == treated[place] for place in treated)
+    ]
+    return Contrast(name=name, order=len(treated), weights=weights, treated=tuple(having))
 
 
 def _cell(levels: tuple[str, ...]) -> str:

@@ -21,7 +21,17 @@ from workbench.errors import InputError, ParameterError, problem
 from workbench.experiment import said
 from workbench.experiment import trust as trusting
 from workbench.experiment.balance import Balance, balance
+from workbench.experiment.contrasts import Contrast
 from workbench.experiment.effect import Comparison, Estimate, Parts, Population, compare
+from workbench.experiment.factorial import (
+    CELL,
+    Factors,
+    compare_cells,
+    of_cells,
+    refuse_with_factors,
+    take_factors,
+    units_of,
+)
 from workbench.experiment.metrics import (
     REACHED,
     TRIGGER,
@@ -173,6 +183,7 @@ def read_out(
     stages: Sequence[str] = (),
     trigger: str | None = None,
     reached: str | None = None,
+    factors: Factors = (),
     shares: Mapping[str, float] | None = None,
     assignment: Literal["randomised", "targeted"] = "randomised",
     assigned_from: dt.date | None = None,
@@ -200,6 +211,9 @@ def read_out(
             the sample ratio must hold there too.
         trigger: Column that is true for units whose trigger occurred, in all arms (ghosts too).
         reached: Column that is true for units that the treatment reached.
+        factors: Columns of the factors of a factorial experiment instead of an arm and a control, such as
+            content and timing; with levels, the first of each is its base. Main effects and
+            interactions take the place of arms, and are corrected together.
         shares: Meant share of each arm, relative to each other; None: equal ones.
         assignment: ``"targeted"`` when nobody drew lots: then there is no effect to be read.
         assigned_from: First day of assignment; windows of covariates must end before it.
@@ -236,6 +250,11 @@ def read_out(
         raise ParameterError(problem("level", level, "must be between 0 and 1"))
     if not metrics:
         raise ParameterError(problem("metrics", list(metrics), "must name at least one metric"))
+    effects: list[Contrast] = []
+    if factors:
+        refuse_with_factors({"trigger": trigger, "reached": reached})
+        decisions, effects, control = take_factors(decisions, factors)
+        arm = CELL
     taken = take_units(decisions, arm=arm, control=control, unit=unit)
     schema = taken.frame.collect_schema()
     layout = Layout(weights=weights, cluster=cluster, trigger=trigger, reached=reached)
@@ -257,6 +276,7 @@ def read_out(
         assigned_from=assigned_from,
         correction=correction,
         level=level,
+        effects=effects,
     )
 
 
@@ -273,16 +293,22 @@ def read_units(
     correction: Correction = "holm",
     level: float = 0.95,
     beside: Sequence[TrustCheck] = (),
+    effects: Sequence[Contrast] = (),
 ) -> ReadOut:
     """Read checked units out; :func:`read_out` says what the arguments mean.
 
-    ``beside`` are checks that were made before; they are held against the verdict too.
+    ``beside`` are checks that were made before; they are held against the verdict too. ``effects`` are
+    contrasts of arms, which are then cells of a factorial, instead of each arm against the control.
 
     Raises:
         InputError: A value is missing or not finite.
     """
     layout = question.layout
-    checks = [*trusting.of_design(assignment, units.control, units.counts), *beside]
+    checks = [
+        *trusting.of_design(assignment, units.control, units.counts),
+        *of_cells(effects, units.counts),
+        *beside,
+    ]
     ratio = None
     places = _places(units, layout, [*segments, *([day] if day else [])])
     if len(units.counts) > 1 and units.control in units.counts:
@@ -322,7 +348,10 @@ def read_units(
     trust = trusting.trust(checks)
     if not trust.passed:
         return _refused(trust, ratio, level, alike)
-    comparisons, thin = _comparisons(units, question, parts, moments)
+    if effects:
+        comparisons, thin = _factorial(question, effects, parts, moments)
+    else:
+        comparisons, thin = _comparisons(units, question, parts, moments)
     table = _table(comparisons, thin, correction, level)
     first = next((each for each in question.metrics if isinstance(each, Mean | Ratio)), None)
     by_segment, by_day = {}, None
@@ -336,9 +365,12 @@ def read_units(
         if isinstance(metric, Mean)
         for arm in units.arms
     }
-    hanging = None if layout.weighted else outliers(units, question.metrics, plain, ends)
+    hanging = None if layout.weighted or effects else outliers(units, question.metrics, plain, ends)
     further = [*by_segment.values(), *([by_day] if by_day else []), *([hanging] if hanging else [])]
-    told = said.told(table, trust, [each.text for each in further], level, units.counts)
+    # An interaction has no units of its own to add its effect up over.
+    sizes = {each.name: units_of(each, units.counts) for each in effects if each.order == 1}
+    counts_of = sizes if effects else units.counts
+    told = said.told(table, trust, [each.text for each in further], level, counts_of)
     return ReadOut(
         table=table,
         text=told.text,
@@ -497,6 +529,34 @@ def _comparisons(
                     thin[key] = reason
                 else:
                     found[key] = compare(*pair, parts[name], population)
+    return found, thin
+
+
+def _factorial(
+    question: Question,
+    effects: Sequence[Contrast],
+    parts: Mapping[str, Parts],
+    moments: Mapping[str, Mapping[str, Moments]],
+) -> tuple[dict[_Key, Comparison], dict[_Key, str]]:
+    """Return the effects of factors, and for those that are not there the reason."""
+    found: dict[_Key, Comparison] = {}
+    thin: dict[_Key, str] = {}
+    for metric in question.metrics:
+        name = _name(metric, "all")
+        if isinstance(metric, Quantile):
+            rule = "must be a mean, a proportion, a count or a ratio with factors"
+            raise ParameterError(problem("metric", metric.name, rule))
+        cells = {cell: each[name] for cell, each in moments.items()}
+        for effect in effects:
+            first, *others = (cells[cell] for cell in effect.weights)
+            reason = next(
+                filter(None, (too_thin(metric, parts[name], each, first) for each in others)), ""
+            )
+            key: _Key = (metric.name, effect.name, "all")
+            if reason:
+                thin[key] = reason
+            else:
+                found[key] = compare_cells(cells, parts[name], effect)
     return found, thin
 
 

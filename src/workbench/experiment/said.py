@@ -120,7 +120,7 @@ def told(
         trust: What was checked before.
         beside: Sentences on segments, days and outliers.
         level: Level of the intervals.
-        counts: Units of each arm, the control first.
+        counts: Units of each arm that an effect can be added up over.
     """
     known = table.dropna(subset=["effect"])
     if known.empty:
@@ -201,7 +201,7 @@ def _worth(known: pd.DataFrame, counts: Mapping[str, int]) -> str:
     for row in known.to_dict("records"):
         metric, arm = str(row["metric"]), str(row["arm"])
         sums_up = metric.endswith("_cents") and metric.isidentifier()
-        if row["population"] != whom or not sums_up:
+        if row["population"] != whom or not sums_up or arm not in counts:
             continue
         n = counts[arm]
         total, low, high = (float(row[each]) * n for each in ("effect", "low", "high"))
