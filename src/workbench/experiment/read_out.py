@@ -56,7 +56,7 @@ from workbench.experiment.segments import Heterogeneity, Novelty, heterogeneity,
 from workbench.experiment.trust import Trust, TrustCheck
 from workbench.experiment.unit_columns import Layout, moments_of
 from workbench.experiment.units import ARM, Source, Units, read_source, take_units
-from workbench.frames import UNKNOWN_GROUP, need_columns
+from workbench.frames import UNKNOWN_GROUP, Frame, need_columns
 from workbench.log import Log, open_log
 from workbench.replay import Replay
 
@@ -65,6 +65,17 @@ _GROUP = "·group"
 _CONSTANT = 1e-18
 _FEWEST_DAYS = 3
 _Key = tuple[str, str, Population]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CarryOver(text.Result):
+    """The effects with and without the units that another programme reached in their window.
+
+    Attributes:
+        table: A row a metric and arm: ``metric``, ``arm``, ``effect``, ``standard_error``,
+            ``effect_without``, ``standard_error_without`` (empty when that may not be read).
+        text: The effects without those units, or why they may not be read.
+    """
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -88,6 +99,8 @@ class ReadOut(text.Result):
         level: Level of the intervals.
         worth: What the effects come to in all, in sentences.
         next_step: What to do with it, in sentences.
+        carry_over: What other programmes have to do with it; None when they reached nobody, or for
+            units that are no decision log with a fixed window.
     """
 
     trust: Trust
@@ -100,6 +113,7 @@ class ReadOut(text.Result):
     level: float
     worth: str
     next_step: str
+    carry_over: CarryOver | None = None
 
     @property
     def verdict(self) -> trusting.Verdict:
@@ -191,6 +205,9 @@ def read_out(
     level: float = 0.95,
     outcomes: Log | str | Path | None = None,
     programme: str | None = None,
+    window_days: int | None = None,
+    before_days: int = 28,
+    customers: Frame | None = None,
 ) -> ReadOut:
     """Read an experiment out: whether to trust it, what it did, what that is worth, what is next.
 
@@ -222,6 +239,12 @@ def read_out(
         outcomes: The log, or its folder, that holds what customers of a decision log did; what
             concerns columns of a table is not asked of a decision log.
         programme: Which programme of a decision log; may be left out when there is one.
+        window_days: For a decision log: outcomes count for this many days from a customer's first
+            trigger; who has not been there that long is left out. The effect is then that among the
+            triggered, with covariates such as ``"spend_before_cents"``, ``day="entered"``, and the
+            carry-over from other programmes. None: all customers, up to the end of the log.
+        before_days: For a decision log with a window: the days before the trigger that covariates are of.
+        customers: For a decision log with a window: ``person_id`` and the columns of ``segments``.
 
     Returns:
         The read-out, or a refusal with its reason and no effect.
@@ -238,13 +261,33 @@ def read_out(
     >>> read_out(table, metrics=["spend_cents"]).headline
     '“offer” makes “spend” 14.4% more'
     """
-    from workbench.experiment import triggered  # noqa: PLC0415 - it reads out too
+    from workbench.experiment import triggered, windowed  # noqa: PLC0415 - they read out too
 
     decisions = units if isinstance(units, Replay) else read_source(units)
     if isinstance(decisions, Replay) or triggered.is_decision_log(decisions):
         log = open_log(outcomes) if isinstance(outcomes, str | Path) else outcomes
+        windows = None
+        if window_days is None:
+            windowed.refuse_without_window(
+                {"covariates": covariates, "segments": segments, "day": day, "customers": customers}
+            )
+        else:
+            windows = windowed.Windows(
+                window_days=window_days,
+                before_days=before_days,
+                covariates=covariates,
+                segments=segments,
+                day=day,
+                customers=customers,
+            )
         return triggered.read_decisions(
-            decisions, log, programme, metrics=metrics, correction=correction, level=level
+            decisions,
+            log,
+            programme,
+            metrics=metrics,
+            correction=correction,
+            level=level,
+            windows=windows,
         )
     if not 0 < level < 1:
         raise ParameterError(problem("level", level, "must be between 0 and 1"))

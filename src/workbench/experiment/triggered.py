@@ -22,6 +22,7 @@ from workbench.experiment.read_out import Question, ReadOut, read_units
 from workbench.experiment.trust import TrustCheck
 from workbench.experiment.unit_columns import Layout
 from workbench.experiment.units import take_units
+from workbench.experiment.windowed import Windows, read_windows
 from workbench.frames import need_columns
 from workbench.log import Log
 from workbench.records import DAY_US, GLOBAL_HOLDOUT, HELD_OUT, REASON_OF_CODE
@@ -66,6 +67,7 @@ def read_decisions(
     metrics: Sequence[str | Metric] = (),
     correction: Correction = "holm",
     level: float = 0.95,
+    windows: Windows | None = None,
 ) -> ReadOut:
     """Read out the experiment of a programme from its decisions and a log.
 
@@ -77,9 +79,11 @@ def read_decisions(
         metrics: Metrics over :data:`OUTCOMES`; default purchases and spend.
         correction: What is done about many p-values.
         level: Level of the intervals.
+        windows: A fixed window of outcomes; None: from the first trigger to the end of the log.
 
     Returns:
-        Effects over all units, among the triggered from their first trigger on, and diluted to all.
+        Effects over all units, among the triggered from their first trigger on, and diluted to all; with
+        windows, those among the triggered whose window has closed.
 
     Raises:
         InputError: There is no log, or no decision of the programme.
@@ -91,6 +95,9 @@ def read_decisions(
     rules = decisions.rules if isinstance(decisions, Replay) else None
     every = decisions.decisions() if isinstance(decisions, Replay) else decisions
     name = _programme(every, programme)
+    if windows is not None:
+        asked_of = (every, log, rules, name, windows)
+        return read_windows(*asked_of, metrics=metrics, correction=correction, level=level)
     rows = every.filter(pl.col("programme") == name)
     units = decision_units(rows, log, rules, name)
     taken = take_units(units, arm="arm", control=CONTROL, unit="person")
