@@ -83,6 +83,7 @@ class Project:
             "segments/grocery.yaml",
             "worlds/qsr.yaml",
             "programmes/house.yaml",
+            "programmes/breakfast_coffee.yaml",
             "programmes/nth_purchase.yaml",
             "programmes/claims/late_coffee.yaml",
             "programmes/claims/weekly_two_off.yaml",
