@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from workbench.clv import value_by, value_spread
-from workbench.clv.value import CustomerValue
+from workbench.clv.value import CustomerValue, Horizon
 from workbench.errors import InputError, ParameterError
 
 VALUE = pl.DataFrame(
@@ -21,7 +21,16 @@ PEOPLE = pd.DataFrame(
 def worth(cents: list[float]) -> CustomerValue:
     frame = pl.DataFrame({"clv_cents": cents}, schema={"clv_cents": pl.Float64})
     return CustomerValue(
-        frame=frame, horizon_days=30, total_cents=sum(cents), table=pd.DataFrame(), text="x"
+        frame=frame,
+        horizon_days=30,
+        total_cents=sum(cents),
+        total_low_cents=float("nan"),
+        total_high_cents=float("nan"),
+        level=0.9,
+        fit=None,  # a spread reads the frame alone
+        horizon=Horizon(30, 0.0, 1.0),
+        table=pd.DataFrame(),
+        text="x",
     )
 
 

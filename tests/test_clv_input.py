@@ -22,7 +22,7 @@ from workbench.clv import (
     rfm_summary,
     tracking,
 )
-from workbench.clv import fit as fit_module
+from workbench.clv import fitting as fit_module
 from workbench.clv.bg_nbd import BgNbd
 from workbench.clv.lifetimes_fitters import RawFit
 from workbench.errors import InputError, ParameterError
@@ -307,9 +307,11 @@ def test_value_that_grows_with_frequency_fails_the_gate():
 
 def test_fit_that_does_not_converge_is_said_and_predicts_nothing(monkeypatch):
     monkeypatch.setattr(
-        fit_module, "fit_bg_nbd", lambda *_: RawFit(converged=False, values={}, standard_errors={})
+        fit_module,
+        "fit_purchases",
+        lambda *_: RawFit(converged=False, values={}, standard_errors={}),
     )
-    fit = fit_clv(as_summary(simulated(), unit="day"))
+    fit = fit_clv(as_summary(simulated(), unit="day"), method="mle")
     assert not fit.gate.passed
     assert "slope of the BG/NBD log-likelihood was not converged" in fit.text
     assert np.isnan(fit.log_likelihood)
@@ -327,20 +329,20 @@ def test_data_that_bg_nbd_cannot_hold_is_said_by_the_gate():
     rows = rows.with_columns(
         recency=pl.when(pl.col("frequency") > 0).then("recency").otherwise(0.0)
     )
-    gate = fit_clv(as_summary(rows, unit="day"), spend=None).gate
+    gate = fit_clv(as_summary(rows, unit="day"), spend=None, method="mle").gate
     assert not gate.passed
     assert "slope of the BG/NBD log-likelihood" in gate.text
 
 
 def test_search_that_stops_early_fails_the_gate(monkeypatch):
-    real = fit_module.fit_bg_nbd
+    real = fit_module.fit_purchases
 
     def early(*history):
         raw = real(*history)
         return raw._replace(values={**raw.values, "r": raw.values["r"] * 1.05})
 
-    monkeypatch.setattr(fit_module, "fit_bg_nbd", early)
-    gate = fit_clv(as_summary(simulated(), unit="day"), spend=None).gate
+    monkeypatch.setattr(fit_module, "fit_purchases", early)
+    gate = fit_clv(as_summary(simulated(), unit="day"), spend=None, method="mle").gate
     assert not gate.passed
     assert "slope of the BG/NBD log-likelihood" in gate.text
 
@@ -359,7 +361,7 @@ def test_repeat_customer_whose_purchases_were_free_gets_the_population_value():
 
 
 def test_value_adds_up_and_falls_with_discount_and_margin():
-    fit = fit_clv(as_summary(simulated(), unit="day"))
+    fit = fit_clv(as_summary(simulated(), unit="day"), method="mle")
     plain = fit.clv(100, discount_annual=0.0)
     expected = fit.expected_purchases(100) * fit.expected_value_cents()
     assert plain.total_cents == pytest.approx(expected.sum(), rel=1e-12)

@@ -3,10 +3,12 @@
 Takes frames and logs, never a path; draws nothing.
 """
 
-from workbench.clv.fit import ClvFit, fit_clv
+from workbench.clv.fit import ClvFit
+from workbench.clv.fitting import fit_clv
 from workbench.clv.gates import Gate, GateLimits
 from workbench.clv.groups import GroupValue, value_by
 from workbench.clv.holdout import HoldoutCheck, Tracking, holdout_check, tracking
+from workbench.clv.priors import Prior
 from workbench.clv.spread import value_spread
 from workbench.clv.summary import RfmSummary, as_summary, check_invariants, rfm_summary
 from workbench.clv.value import CustomerValue
@@ -18,6 +20,7 @@ __all__ = [
     "GateLimits",
     "GroupValue",
     "HoldoutCheck",
+    "Prior",
     "RfmSummary",
     "Tracking",
     "as_summary",

@@ -1,4 +1,4 @@
-"""The Gamma-Gamma formulas of spend: likelihood and expectation. Owns no fitting, no frames.
+"""The Gamma-Gamma formulas of spend: likelihood, expectation, draws. Owns no fitting, no frames.
 
 A customer's transactions have values with mean z̄ ~ Gamma(p·x, ν·x), ν ~ Gamma(q, v), and the
 mean value is independent of how often the customer buys (a gate of the fit checks the last).
@@ -9,14 +9,22 @@ Source: Fader and Hardie (2013), "The Gamma-Gamma Model of Monetary Value", note
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
-from scipy.special import gammaln
+from scipy.special import gammaln, psi
 
-Floats = npt.NDArray[np.float64]
-FloatLike = npt.ArrayLike
+from workbench.clv.beta_geometric import FloatLike, Floats, Parameters
+from workbench.clv.priors import Prior
+
+TITLE = "Gamma-Gamma"
+NAMES = ("p", "q", "v")
+PRIORS = {
+    "p": Prior("lognormal", 3.0, 1.5),
+    "q": Prior("lognormal", 4.0, 1.0),
+    "v": Prior("lognormal", 2_000.0, 2.5),
+}
 
 
 class GammaGamma(NamedTuple):
@@ -27,7 +35,7 @@ class GammaGamma(NamedTuple):
     v: float
 
 
-def log_likelihood(parameters: GammaGamma, x: FloatLike, mean_value: FloatLike) -> Floats:
+def log_likelihood(parameters: Parameters, x: FloatLike, mean_value: FloatLike) -> Floats:
     """Return the log-likelihood of each repeat customer (equation 1a).
 
     Args:
@@ -50,7 +58,7 @@ def log_likelihood(parameters: GammaGamma, x: FloatLike, mean_value: FloatLike) 
     return value
 
 
-def population_mean(parameters: GammaGamma) -> float:
+def population_mean(parameters: Parameters) -> float:
     """Return the mean value of a transaction over all customers; infinite when q is at most 1.
 
     >>> round(population_mean(GammaGamma(6.25, 3.74, 15.44)), 2)
@@ -60,7 +68,7 @@ def population_mean(parameters: GammaGamma) -> float:
     return p * v / (q - 1) if q > 1 else float("inf")
 
 
-def expected_value(parameters: GammaGamma, x: FloatLike, mean_value: FloatLike) -> Floats:
+def expected_value(parameters: Parameters, x: FloatLike, mean_value: FloatLike) -> Floats:
     """Return the expected value of a future transaction of each customer (equation 5).
 
     A weighted mean of the customer's own mean and the population's; with x = 0 it is the
@@ -74,3 +82,87 @@ def expected_value(parameters: GammaGamma, x: FloatLike, mean_value: FloatLike) 
     own = p * x / (p * x + q - 1)
     value: Floats = own * np.where(x > 0, mean_value, 0.0) + (1 - own) * population_mean(parameters)
     return value
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SpendRows:
+    """What the likelihood reads of repeat customers: distinct x, and sums of logarithms.
+
+    Attributes:
+        x: Transactions of each customer; ``paid`` is x · mean value.
+        counts: Distinct x, ``counts_weight`` how many customers have each.
+        x_log_paid: Σ x · log(x · z̄).
+        log_mean: Σ log z̄.
+    """
+
+    x: Floats
+    paid: Floats
+    counts: Floats
+    counts_weight: Floats
+    x_log_paid: float
+    log_mean: float
+
+
+def spend_rows(x: FloatLike, mean_value: FloatLike) -> SpendRows:
+    """Return what the likelihood reads of customers with x transactions of a mean value above 0."""
+    x, mean_value = np.asarray(x, dtype=float), np.asarray(mean_value, dtype=float)
+    counts, customers = np.unique(x, return_counts=True)
+    paid = x * mean_value
+    return SpendRows(
+        x=x,
+        paid=paid,
+        counts=counts,
+        counts_weight=customers.astype(float),
+        x_log_paid=float(x @ np.log(paid)),
+        log_mean=float(np.log(mean_value).sum()),
+    )
+
+
+def total(parameters: Parameters, rows: SpendRows) -> tuple[float, Floats]:
+    """Return the log-likelihood of all customers and its gradient by each parameter."""
+    p, q, v = parameters
+    weight, px, n = rows.counts_weight, p * rows.counts, rows.counts_weight.sum()
+    logs = np.log(rows.paid + v)
+    x_logs, sum_logs = float(rows.x @ logs), float(logs.sum())
+    both = psi(px + q)
+    gradient = np.array(
+        [
+            weight @ (rows.counts * (both - psi(px))) + rows.x_log_paid - x_logs,
+            weight @ both - n * psi(q) + n * np.log(v) - sum_logs,
+            n * q / v - ((p * rows.x + q) / (rows.paid + v)).sum(),
+        ]
+    )
+    return _total(parameters, rows, x_logs, sum_logs), gradient
+
+
+def total_alone(parameters: Parameters, rows: SpendRows) -> float:
+    """Return the log-likelihood of all customers, without its gradient."""
+    logs = np.log(rows.paid + parameters[2])
+    return _total(parameters, rows, float(rows.x @ logs), float(logs.sum()))
+
+
+def latent(
+    parameters: Parameters, x: Floats, mean_value: Floats, rng: np.random.Generator
+) -> Floats:
+    """Draw the true mean value of a transaction of each customer, given what they paid."""
+    p, q, v = parameters
+    drawn: Floats = p * (v + x * mean_value) / rng.gamma(p * x + q)
+    return drawn
+
+
+def simulate(parameters: Parameters, x: FloatLike, rng: np.random.Generator) -> Floats:
+    """Return the mean value of x transactions (at least 1) of one simulated customer for each x."""
+    p, q, v = parameters
+    x = np.asarray(x, dtype=float)
+    rate = rng.gamma(q, 1 / v, size=x.shape)
+    drawn: Floats = rng.gamma(p * x) / (rate * x)
+    return drawn
+
+
+def _total(parameters: Parameters, rows: SpendRows, x_logs: float, sum_logs: float) -> float:
+    p, q, v = parameters
+    weight, px = rows.counts_weight, p * rows.counts
+    return float(
+        weight @ (gammaln(px + q) - gammaln(px) - gammaln(q) + q * np.log(v))
+        + p * rows.x_log_paid - rows.log_mean - p * x_logs - q * sum_logs
+    )  # fmt: skip

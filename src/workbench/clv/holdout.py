@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +14,10 @@ import polars as pl
 
 from workbench import text
 from workbench.arguments import checked
-from workbench.clv import bg_nbd
 from workbench.clv.fit import ClvFit
 from workbench.clv.gates import Check, Gate, GateLimits, gate
+from workbench.clv.models import expected_purchases, expected_purchases_new
+from workbench.clv.rows import collapse
 from workbench.clv.summary import DAYS_PER_UNIT, RfmSummary
 from workbench.errors import InputError, ParameterError, problem
 
@@ -24,6 +26,7 @@ Floats = npt.NDArray[np.float64]
 _GROUPS = 8
 _FEWEST_COMPARED = 2
 _DAYS_PER_WEEK = 7
+_TRACKED_DRAWS = 50
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -88,17 +91,7 @@ def holdout_check(
     if summary.unit != fit.unit:
         rule = f"must be the unit of the fit, {fit.unit!r}"
         raise ParameterError(problem("unit of the summary", summary.unit, rule))
-    frame = summary.frame.with_columns(
-        expected=pl.Series(
-            bg_nbd.expected_purchases(
-                fit.purchase_model,
-                summary.frame["duration_holdout"].to_numpy(),
-                summary.frame["frequency"].to_numpy(),
-                summary.frame["recency"].to_numpy(),
-                summary.frame["T"].to_numpy(),
-            )
-        )
-    )
+    frame = summary.frame.with_columns(expected=pl.Series(_expected(fit, summary)))
     actual, expected = int(frame["frequency_holdout"].sum()), float(frame["expected"].sum())
     if actual == 0:
         raise InputError(f"{text.NOT_ENOUGH_DATA}: no customer bought in the holdout")
@@ -131,6 +124,20 @@ def holdout_check(
         text=" ".join([text.sentence(said), _verdict(passed, error), _worst(by_frequency)]).strip(),
         headline=f"In the days held out the model expected {_more(ratio)} purchases than were made",
     )
+
+
+def _expected(fit: ClvFit, summary: RfmSummary) -> Floats:
+    """Return the purchases expected of each customer in the holdout, a mean over the draws."""
+    rows = fit.rows
+    if summary is not fit.summary:
+        frame = summary.frame
+        rows = collapse(frame["frequency"], frame["recency"], frame["T"])
+    time = float(summary.frame["duration_holdout"][0])
+    draws, total = fit.purchase_draws(), np.zeros(len(rows))
+    for at in draws:
+        total += expected_purchases(fit.model, at, time, rows.x, rows.t_x, rows.age)
+    mean: Floats = total[rows.row_of] / len(draws)
+    return mean
 
 
 def _verdict(passed: Gate, error: float) -> str:
@@ -201,11 +208,14 @@ def tracking(
             problem("weeks", weeks, f"must be 1 to {most}, the whole weeks of data")
         )
     ends = np.arange(1, weeks + 1, dtype=np.float64) * _DAYS_PER_WEEK
-    model, unit_days = fit.purchase_model, DAYS_PER_UNIT[fit.summary.unit]
-    expected = expected_cumulative(
-        lambda days: bg_nbd.expected_purchases_new(model, days / unit_days),
-        observed_days - age_days,
-        ends,
+    expected = np.mean(
+        [
+            expected_cumulative(
+                partial(_expected_new, fit, tuple(at)), observed_days - age_days, ends
+            )
+            for at in fit.purchase_draws(_TRACKED_DRAWS)
+        ],
+        axis=0,
     )
     day = (summary.repeats["day"] - start).dt.total_days().to_numpy()
     counts = summary.repeats["repeat_purchases"].to_numpy()
@@ -256,6 +266,10 @@ def expected_cumulative(
     ages = np.maximum(ends[:, None] - starts[None, :], 0.0)
     total: Floats = expectation(ages) @ customers
     return total
+
+
+def _expected_new(fit: ClvFit, at: tuple[float, ...], days: Floats) -> Floats:
+    return expected_purchases_new(fit.model, at, days / fit.days_per_unit)
 
 
 def _by_frequency(frame: pl.DataFrame) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """The door to lifetimes: the only module that imports it. Owns no likelihood and no result type.
 
-lifetimes 0.11.3 is unmaintained. What is used of it are the two fitters, which run under pandas 3
+lifetimes 0.11.3 is unmaintained. What is used of it are its fitters, which run under pandas 3
 and numpy 2. Its import sets a pandas option that pandas 4 removes: that one named warning is
 exempted around the import, here and nowhere else. It also changes the global warning filters,
 at import and at each evaluation, and prints when it does not converge: all three stay inside.
@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from workbench.clv.rows import Rows
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -28,15 +30,21 @@ class RawFit(NamedTuple):
     standard_errors: Mapping[str, float]
 
 
-def fit_bg_nbd(x: Floats, t_x: Floats, age: Floats) -> RawFit:
-    """Fit BG/NBD by maximum likelihood; equal customers are counted once, with a weight."""
-    rows, counts = np.unique(np.column_stack([x, t_x, age]), axis=0, return_counts=True)
+def fit_purchases(purchases: str, rows: Rows) -> RawFit:
+    """Fit BG/NBD, MBG/NBD or BG/BB by maximum likelihood on distinct histories with weights.
+
+    lifetimes' Pareto/NBD is not used: on SciPy 1.17 its likelihood of a long history is NaN, and
+    it has no standard errors.
+    """
     fitters, failure = _lifetimes()
-    return _run(
-        lambda: fitters.BetaGeoFitter().fit(rows[:, 0], rows[:, 1], rows[:, 2], weights=counts),
-        failure,
-        rescale={},
-    )
+    history: tuple[Floats, ...] = rows.x, rows.t_x, rows.age
+    fitter: Callable[[], Any] = {
+        "bg_nbd": fitters.BetaGeoFitter,
+        "mbg_nbd": fitters.ModifiedBetaGeoFitter,
+        "bg_bb": fitters.BetaGeoBetaBinomFitter,
+    }[purchases]
+    weights = rows.weight.astype(np.int64)
+    return _run(lambda: fitter().fit(*history, weights=weights), failure, rescale={})
 
 
 def fit_gamma_gamma(x: Floats, mean_value: Floats) -> RawFit:

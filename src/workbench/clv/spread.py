@@ -30,7 +30,7 @@ def value_spread(value: CustomerValue, *, bins: int = 24) -> pd.DataFrame:
         ParameterError: The number of bins breaks its rule.
 
     >>> value_spread(fit.clv(365), bins=3)["customers"].to_list()
-    [2215, 91, 51]
+    [2216, 90, 51]
     """
     if not 1 <= bins <= _MOST_BINS:
         raise ParameterError(problem("bins", bins, f"must be 1 to {_MOST_BINS}"))

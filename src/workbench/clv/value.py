@@ -1,37 +1,101 @@
 """What each customer is worth in a horizon: expected purchases × value × margin, discounted.
 
-Owns the sum over time; the expectations come from the fit.
+Owns the sum over time and its posterior; the expectations come from the models. The draws are made
+for a chunk of customers at a time: all draws × all customers are never in memory.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date
-from typing import Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import polars as pl
 
 from workbench import text
+from workbench.clv import gamma_gamma
 from workbench.errors import ParameterError, problem
+
+if TYPE_CHECKING:
+    from workbench.clv.fit import ClvFit
+
+Floats = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.int64]
 
 STEP_DAYS = 30
 _DAYS_PER_YEAR = 365.0
 _GROUPS = 10
+_CHUNK = 20_000
 
 
-class Valued(Protocol):
-    """What a fit must be able to say for its customers to be valued."""
+class Horizon(NamedTuple):
+    """How far ahead, what of a payment is earned, and how the future is discounted.
 
-    def expected_purchases(self, horizon_days: float) -> pd.Series:
-        """Return expected purchases by customer."""
+    The horizon is cut into steps of 30 days (the last may be shorter). Purchases expected in a
+    step count at its end: Σ (E[Y(end)] − E[Y(start)]) · value · margin / (1 + discount)^(end/365).
+    """
 
-    def probability_alive(self) -> pd.Series:
-        """Return P(alive) by customer."""
+    days: int
+    discount_annual: float
+    margin_share: float
 
-    def expected_value_cents(self) -> pd.Series:
-        """Return the expected value of a purchase by customer."""
+    def weights(self) -> tuple[Floats, Floats]:
+        """Return the ends of the steps in days, and the weight of E[Y(end)] for each.
+
+        The sum over steps is put in order by ends: each counts with its own factor less the next.
+
+        >>> ends, weights = Horizon(45, 0.0, 1.0).weights()
+        >>> ends.tolist(), weights.tolist()
+        ([30.0, 45.0], [0.0, 1.0])
+        """
+        ends = np.array([*range(STEP_DAYS, self.days, STEP_DAYS), self.days], dtype=float)
+        factors = (1 + self.discount_annual) ** (-ends / _DAYS_PER_YEAR)
+        return ends, factors - np.append(factors[1:], 0.0)
+
+
+def horizon_of(days: int, discount_annual: float, margin_share: float) -> Horizon:
+    """Return a checked horizon.
+
+    Raises:
+        ParameterError: An argument breaks its rule.
+
+    >>> horizon_of(0, 0.1, 1.0)
+    Traceback (most recent call last):
+    ...
+    workbench.errors.ParameterError: horizon_days was 0, must be at least 1
+    """
+    if days < 1:
+        raise ParameterError(problem("horizon_days", days, "must be at least 1"))
+    if not 0 <= discount_annual < float("inf"):
+        raise ParameterError(problem("discount_annual", discount_annual, "must be at least 0"))
+    if not 0 < margin_share <= 1:
+        rule = "must be above 0 and at most 1"
+        raise ParameterError(problem("margin_share", margin_share, rule))
+    return Horizon(days, discount_annual, margin_share)
+
+
+class Chunk(NamedTuple):
+    """Some customers, and their answers by draw (a row a draw, a column a customer).
+
+    ``value`` is the discounted margin in cents, ``if_alive`` the same of a customer known to be
+    alive.
+    """
+
+    customers: Codes
+    alive: Floats
+    purchases: Floats
+    spend_cents: Floats
+    value: Floats
+
+    @property
+    def if_alive(self) -> Floats:
+        """The value of each customer, were it known that she is alive."""
+        return self.value / np.maximum(self.alive, np.finfo(float).tiny)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,10 +103,18 @@ class CustomerValue(text.Result):
     """Customer lifetime value over a horizon.
 
     Attributes:
-        frame: One row a customer: ``customer``, ``probability_alive``, ``expected_purchases``,
-            ``expected_value_cents`` (of one purchase day), ``clv_cents``.
+        frame: One row a customer: ``customer``, and of each of ``probability_alive``,
+            ``expected_purchases``, ``expected_value_cents`` (of one purchase day) and
+            ``clv_cents`` the mean and, when there is a posterior, ``…_low`` and ``…_high``. The
+            interval is of what is expected of customers like this one; what one customer will do
+            scatters more.
         horizon_days: The horizon.
         total_cents: Sum over customers.
+        total_low_cents: Low end of its interval; NaN without a posterior.
+        total_high_cents: High end.
+        level: Probability inside the intervals.
+        fit: What the value is of; with ``horizon`` it gives the draws again.
+        horizon: Horizon, discount and margin.
         table: Customers in ten groups by value, most valuable first, with the share of the total.
         text: The total, the mean and the share of the best tenth.
     """
@@ -50,72 +122,132 @@ class CustomerValue(text.Result):
     frame: pl.DataFrame
     horizon_days: int
     total_cents: float
+    total_low_cents: float
+    total_high_cents: float
+    level: float
+    fit: ClvFit
+    horizon: Horizon
+
+
+def chunks(fit: ClvFit, horizon: Horizon, size: int = _CHUNK) -> Iterator[Chunk]:
+    """Give the answers by draw for some customers at a time, customers with like histories together.
+
+    Raises:
+        InputError: A model did not converge, or there is no spend model.
+    """
+    order = np.argsort(fit.rows.row_of, kind="stable")
+    fit.purchase_draws(), fit.spend_draws_used()
+    for at in range(0, len(order), size):
+        yield _chunk(fit, horizon, order[at : at + size])
+
+
+def _chunk(fit: ClvFit, horizon: Horizon, customers: Codes) -> Chunk:
+    """Return the answers of customers, who are in the order of their histories."""
+    rows, model = fit.rows, fit.model
+    draws, spend_draws = fit.purchase_draws(), fit.spend_draws_used()
+    ends, weights = horizon.weights()
+    times = ends[:, None] / fit.days_per_unit
+    places = rows.row_of[customers]
+    some = slice(int(places[0]), int(places[-1]) + 1)
+    pairs = slice(int(rows.pair_code[some.start]), int(rows.pair_code[some.stop - 1]) + 1)
+    of_row, of_pair = places - some.start, rows.pair_code[places] - pairs.start
+    paid_x, paid_mean = (values[customers] for values in fit.paid())
+    n = min(len(draws), len(spend_draws))
+    made = Chunk(customers, *(np.empty((n, len(customers))) for _ in range(4)))
+
+    def one(s: int) -> None:
+        at = draws[s]
+        alive = model.probability_alive(at, rows.x[some], rows.t_x[some], rows.age[some])[of_row]
+        upto = model.expected_if_alive(at, times, rows.pair_x[pairs], rows.pair_age[pairs])
+        spend = gamma_gamma.expected_value(spend_draws[s], paid_x, paid_mean)
+        made.alive[s], made.spend_cents[s] = alive, spend
+        made.purchases[s] = alive * upto[-1][of_pair]
+        made.value[s] = alive * (weights @ upto)[of_pair] * spend * horizon.margin_share
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        list(pool.map(one, range(n)))
+    return made
 
 
 def customer_value(
-    fit: Valued,
+    fit: ClvFit,
     *,
     horizon_days: int,
     discount_annual: float,
     margin_share: float,
-    until: date | None = None,
+    level: float,
 ) -> CustomerValue:
     """Return the discounted value of each customer over a horizon.
-
-    The horizon is cut into steps of 30 days (the last may be shorter). Purchases expected in a
-    step count at its end: Σ (E[Y(end)] − E[Y(start)]) · value · margin / (1 + discount)^(end/365).
-    ``until`` is the last day that the fit has seen, for the sentence.
 
     Raises:
         ParameterError: An argument breaks its rule.
     """
-    if horizon_days < 1:
-        raise ParameterError(problem("horizon_days", horizon_days, "must be at least 1"))
-    if not 0 <= discount_annual < float("inf"):
-        raise ParameterError(problem("discount_annual", discount_annual, "must be at least 0"))
-    if not 0 < margin_share <= 1:
-        rule = "must be above 0 and at most 1"
-        raise ParameterError(problem("margin_share", margin_share, rule))
-    alive, value = fit.probability_alive(), fit.expected_value_cents()
-    ends = [*range(STEP_DAYS, horizon_days, STEP_DAYS), horizon_days]
-    before = np.zeros(len(value))
-    discounted = np.zeros(len(value))
-    for end in ends:
-        upto = fit.expected_purchases(end).to_numpy()
-        discounted += (upto - before) / (1 + discount_annual) ** (end / _DAYS_PER_YEAR)
-        before = upto
-    frame = pl.DataFrame(
-        {
-            "customer": value.index.to_list(),
-            "probability_alive": alive.to_numpy(),
-            "expected_purchases": before,
-            "expected_value_cents": value.to_numpy(),
-            "clv_cents": discounted * value.to_numpy() * margin_share,
-        }
-    )
-    total = float(frame["clv_cents"].sum())
-    table = _by_group(frame, total)
-    groups = len(table)
-    best = text.share(float(table["share_of_value"].iloc[0]))
-    tenth = "the best tenth of them holds" if groups == _GROUPS else "the best of them holds"
-    starts = f" that follow {text.day(until)}" if until else ""
-    said = (
-        f"{text.plural(frame.height, 'customer')} are expected to be worth {text.amount(total)} in "
-        f"the {text.days(horizon_days)}{starts}, {text.amount(total / frame.height)} each on average",
-        f"{tenth} {best} of it" if total else "",
-        f"this is margin, taken as {text.share(margin_share)} of what is paid, discounted at "
-        f"{text.share(discount_annual)} a year; what an offer would change is not in it",
+    horizon = horizon_of(horizon_days, discount_annual, margin_share)
+    if not 0 < level < 1:
+        raise ParameterError(problem("level", level, "must be between 0 and 1"))
+    n = fit.summary.frame.height
+    names = ("probability_alive", "expected_purchases", "expected_value_cents", "clv_cents")
+    ends = [(1 - level) / 2, (1 + level) / 2]
+    columns = {name: np.empty((3, n)) for name in names}
+    totals: list[Floats] = []
+    for chunk in chunks(fit, horizon):
+        for name, answers in zip(names, chunk[1:], strict=True):
+            columns[name][0, chunk.customers] = answers.mean(axis=0)
+            if len(answers) > 1:
+                columns[name][1:, chunk.customers] = np.quantile(answers, ends, axis=0)
+        totals.append(chunk.value.sum(axis=1))
+    total = np.sum(totals, axis=0)
+    low, high = np.quantile(total, ends) if len(total) > 1 else (np.nan, np.nan)
+    series: dict[str, object] = {"customer": fit.summary.frame["customer"]}
+    for name in names:
+        series[name] = columns[name][0]
+        if len(total) > 1:
+            bare, cents = name.removesuffix("_cents"), "_cents" if name.endswith("_cents") else ""
+            series[f"{bare}_low{cents}"], series[f"{bare}_high{cents}"] = columns[name][1:]
+    frame = pl.DataFrame(series)
+    table = _by_group(frame, float(total.mean()))
+    said, headline = _said(
+        fit, horizon, table, (float(total.mean()), float(low), float(high)), level
     )
     return CustomerValue(
         frame=frame,
         horizon_days=horizon_days,
-        total_cents=total,
+        total_cents=float(total.mean()),
+        total_low_cents=float(low),
+        total_high_cents=float(high),
+        level=level,
+        fit=fit,
+        horizon=horizon,
         table=table,
-        text=" ".join(text.sentence(part) for part in said if part),
-        headline=f"{tenth.replace('them', 'the customers').capitalize()} {best} of the value"
-        if total
-        else "",
+        text=said,
+        headline=headline,
     )
+
+
+def _said(
+    fit: ClvFit,
+    horizon: Horizon,
+    table: pd.DataFrame,
+    totals: tuple[float, float, float],
+    level: float,
+) -> tuple[str, str]:
+    """Return the text and the headline of a value: (total, low, high)."""
+    total, low, high = totals
+    n, groups, until = fit.summary.frame.height, len(table), fit.summary.until
+    best = text.share(float(table["share_of_value"].iloc[0]))
+    tenth = "the best tenth of them holds" if groups == _GROUPS else "the best of them holds"
+    starts = f" that follow {text.day(until)}" if until else ""
+    between = text.interval(text.amount(low), text.amount(high), level)
+    interval = "" if between == text.MISSING else f" ({between})"
+    said = (
+        f"{text.plural(n, 'customer')} are expected to be worth {text.amount(total)} in "
+        f"the {text.days(horizon.days)}{starts}{interval}, {text.amount(total / n)} each on average",
+        f"{tenth} {best} of it" if total else "",
+        f"this is margin, taken as {text.share(horizon.margin_share)} of what is paid, discounted at "
+        f"{text.share(horizon.discount_annual)} a year; what an offer would change is not in it",
+    )
+    headline = f"{tenth.replace('them', 'the customers').capitalize()} {best} of the value"
+    return " ".join(text.sentence(part) for part in said if part), headline if total else ""
 
 
 def _by_group(frame: pl.DataFrame, total: float) -> pd.DataFrame:
