@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numba
 import numpy as np
 from scipy.special import gammaln, psi
 
@@ -122,8 +123,7 @@ def total(parameters: Parameters, rows: SpendRows) -> tuple[float, Floats]:
     """Return the log-likelihood of all customers and its gradient by each parameter."""
     p, q, v = parameters
     weight, px, n = rows.counts_weight, p * rows.counts, rows.counts_weight.sum()
-    logs = np.log(rows.paid + v)
-    x_logs, sum_logs = float(rows.x @ logs), float(logs.sum())
+    x_logs, sum_logs = _logs(rows.x, rows.paid, float(v))
     both = psi(px + q)
     gradient = np.array(
         [
@@ -137,8 +137,7 @@ def total(parameters: Parameters, rows: SpendRows) -> tuple[float, Floats]:
 
 def total_alone(parameters: Parameters, rows: SpendRows) -> float:
     """Return the log-likelihood of all customers, without its gradient."""
-    logs = np.log(rows.paid + parameters[2])
-    return _total(parameters, rows, float(rows.x @ logs), float(logs.sum()))
+    return _total(parameters, rows, *_logs(rows.x, rows.paid, float(parameters[2])))
 
 
 def latent(
@@ -166,3 +165,14 @@ def _total(parameters: Parameters, rows: SpendRows, x_logs: float, sum_logs: flo
         weight @ (gammaln(px + q) - gammaln(px) - gammaln(q) + q * np.log(v))
         + p * rows.x_log_paid - rows.log_mean - p * x_logs - q * sum_logs
     )  # fmt: skip
+
+
+@numba.njit(cache=True, nogil=True)
+def _logs(x: Floats, paid: Floats, v: float) -> tuple[float, float]:
+    """Return Σ x · log(paid + v) and Σ log(paid + v), the only sums over all customers."""
+    weighted, plain = 0.0, 0.0
+    for i in range(len(x)):
+        log = np.log(paid[i] + v)
+        weighted += x[i] * log
+        plain += log
+    return weighted, plain

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import polars as pl
 
 from workbench import text
 from workbench.arguments import checked
+from workbench.clv.value import CustomerValue, chunks
 from workbench.errors import InputError
 from workbench.frames import UNKNOWN_GROUP, Frame, as_polars, groups_of, need_columns
 
@@ -19,19 +22,19 @@ class GroupValue(text.Result):
 
     Attributes:
         table: A row for each group, the most valuable customers first: the group, ``customers``,
-            ``clv_cents`` (mean of the group), ``share`` (of the customers) and
-            ``share_of_value``.
+            ``clv_cents`` (mean of the group), with a posterior ``clv_low_cents`` and
+            ``clv_high_cents`` of that mean, ``share`` (of the customers) and ``share_of_value``.
         text: The group that holds most of the value.
     """
 
 
 @checked
-def value_by(value: Frame, customers: Frame, column: str) -> GroupValue:
+def value_by(value: CustomerValue | Frame, customers: Frame, column: str) -> GroupValue:
     """Return the value of customers by group.
 
     Args:
-        value: One row a customer with ``customer`` and ``clv_cents``, such as
-            ``CustomerValue.frame``.
+        value: Of ``ClvFit.clv``, or one row a customer with ``customer`` and ``clv_cents``; only
+            the first has a posterior, so that the groups get intervals.
         customers: One row a customer with ``person_id`` and the group; a customer without a row
             is in the group "not known".
         column: The group.
@@ -49,15 +52,19 @@ def value_by(value: Frame, customers: Frame, column: str) -> GroupValue:
     'Segment “loyal” holds 75.0% of the value with 50.0% of the customers.'
     """
     groups = groups_of(customers, column)
-    values = as_polars(value, "value")
+    values = as_polars(value.frame if isinstance(value, CustomerValue) else value, "value")
     need_columns(values.columns, ("customer", "clv_cents"), "value")
     if values.is_empty():
         raise InputError(f"{text.NOT_ENOUGH_DATA}: no customer has a value")
     total = float(values["clv_cents"].sum())
-    table = (
+    grouped = (
         values.with_columns(pl.col("customer").cast(pl.String))
-        .join(groups, left_on="customer", right_on="person_id", how="left")
-        .group_by(pl.col("group").fill_null(UNKNOWN_GROUP))
+        .join(groups, left_on="customer", right_on="person_id", how="left", maintain_order="left")
+        .with_columns(pl.col("group").fill_null(UNKNOWN_GROUP))
+    )
+    ends = _intervals(value, grouped["group"]) if isinstance(value, CustomerValue) else None
+    table = (
+        grouped.group_by("group")
         .agg(
             customers=pl.len().cast(pl.Int64),
             clv_cents=pl.col("clv_cents").mean(),
@@ -65,15 +72,32 @@ def value_by(value: Frame, customers: Frame, column: str) -> GroupValue:
             share_of_value=pl.col("clv_cents").sum() / total if total else pl.lit(None, pl.Float64),
         )
         .sort("clv_cents", "group", descending=[True, False])
-        .rename({"group": column})
-        .to_pandas()
     )
+    if ends is not None:
+        table = table.join(ends, on="group", how="left", maintain_order="left")
+        names = ["group", "customers", "clv_cents", *ends.columns[1:], "share", "share_of_value"]
+        table = table.select(names)
+    shown = table.rename({"group": column}).to_pandas()
     without = groups.join(
         values.select(person_id=pl.col("customer").cast(pl.String)), on="person_id", how="anti"
     ).height
     return GroupValue(
-        table=table, text=_sentence(table, column, without), headline=_finding(table, column)
+        table=shown, text=_sentence(shown, column, without), headline=_finding(shown, column)
     )
+
+
+def _intervals(value: CustomerValue, group: pl.Series) -> pl.DataFrame | None:
+    """Return the interval of the mean value of each group; None without a posterior."""
+    names, codes = np.unique(group.to_numpy().astype(str), return_inverse=True)
+    totals: npt.NDArray[np.float64] | float = 0.0
+    for chunk in chunks(value.fit, value.horizon):
+        member = np.eye(len(names))[codes[chunk.customers]]
+        totals = totals + chunk.value @ member
+    means = np.asarray(totals) / np.bincount(codes)
+    if len(means) == 1:
+        return None
+    low, high = np.quantile(means, [(1 - value.level) / 2, (1 + value.level) / 2], axis=0)
+    return pl.DataFrame({"group": names, "clv_low_cents": low, "clv_high_cents": high})
 
 
 def _finding(table: pd.DataFrame, column: str) -> str:

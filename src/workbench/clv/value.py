@@ -31,6 +31,7 @@ STEP_DAYS = 30
 _DAYS_PER_YEAR = 365.0
 _GROUPS = 10
 _CHUNK = 20_000
+_ANSWERS = ("probability_alive", "expected_purchases", "expected_value_cents", "clv_cents")
 
 
 class Horizon(NamedTuple):
@@ -80,22 +81,25 @@ def horizon_of(days: int, discount_annual: float, margin_share: float) -> Horizo
 
 
 class Chunk(NamedTuple):
-    """Some customers, and their answers by draw (a row a draw, a column a customer).
+    """Some customers, and their answers by draw (a row a draw).
 
-    ``value`` is the discounted margin in cents, ``if_alive`` the same of a customer known to be
-    alive.
+    P(alive) and purchases are the same for all with one history: they have a column for each
+    history of the chunk, and ``of_row`` is the place of each customer's. Spend and value have a
+    column for each customer; ``value`` is the discounted margin in cents.
     """
 
     customers: Codes
+    of_row: Codes
     alive: Floats
     purchases: Floats
     spend_cents: Floats
     value: Floats
 
-    @property
     def if_alive(self) -> Floats:
-        """The value of each customer, were it known that she is alive."""
-        return self.value / np.maximum(self.alive, np.finfo(float).tiny)
+        """Return the value of each customer, were it known that she is alive."""
+        least = np.finfo(float).tiny
+        worth: Floats = self.value / np.maximum(self.alive[:, self.of_row], least)
+        return worth
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -150,19 +154,25 @@ def _chunk(fit: ClvFit, horizon: Horizon, customers: Codes) -> Chunk:
     places = rows.row_of[customers]
     some = slice(int(places[0]), int(places[-1]) + 1)
     pairs = slice(int(rows.pair_code[some.start]), int(rows.pair_code[some.stop - 1]) + 1)
-    of_row, of_pair = places - some.start, rows.pair_code[places] - pairs.start
+    of_row, of_pair = places - some.start, rows.pair_code[some] - pairs.start
     paid_x, paid_mean = (values[customers] for values in fit.paid())
-    n = min(len(draws), len(spend_draws))
-    made = Chunk(customers, *(np.empty((n, len(customers))) for _ in range(4)))
+    n, histories = min(len(draws), len(spend_draws)), some.stop - some.start
+    made = Chunk(
+        customers,
+        of_row,
+        *(np.empty((n, histories)) for _ in range(2)),
+        *(np.empty((n, len(customers))) for _ in range(2)),
+    )
 
     def one(s: int) -> None:
         at = draws[s]
-        alive = model.probability_alive(at, rows.x[some], rows.t_x[some], rows.age[some])[of_row]
+        alive = model.probability_alive(at, rows.x[some], rows.t_x[some], rows.age[some])
         upto = model.expected_if_alive(at, times, rows.pair_x[pairs], rows.pair_age[pairs])
         spend = gamma_gamma.expected_value(spend_draws[s], paid_x, paid_mean)
         made.alive[s], made.spend_cents[s] = alive, spend
         made.purchases[s] = alive * upto[-1][of_pair]
-        made.value[s] = alive * (weights @ upto)[of_pair] * spend * horizon.margin_share
+        each = alive * (weights @ upto)[of_pair] * horizon.margin_share
+        np.multiply(each[of_row], spend, out=made.value[s])
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         list(pool.map(one, range(n)))
@@ -186,20 +196,19 @@ def customer_value(
     if not 0 < level < 1:
         raise ParameterError(problem("level", level, "must be between 0 and 1"))
     n = fit.summary.frame.height
-    names = ("probability_alive", "expected_purchases", "expected_value_cents", "clv_cents")
     ends = [(1 - level) / 2, (1 + level) / 2]
-    columns = {name: np.empty((3, n)) for name in names}
+    columns = {name: np.empty((3, n)) for name in _ANSWERS}
     totals: list[Floats] = []
     for chunk in chunks(fit, horizon):
-        for name, answers in zip(names, chunk[1:], strict=True):
-            columns[name][0, chunk.customers] = answers.mean(axis=0)
-            if len(answers) > 1:
-                columns[name][1:, chunk.customers] = np.quantile(answers, ends, axis=0)
+        for name, answers in zip(_ANSWERS, chunk[2:], strict=True):
+            told = _mean_and_ends(answers, ends)
+            of_history = name in _ANSWERS[:2]
+            columns[name][:, chunk.customers] = told[:, chunk.of_row] if of_history else told
         totals.append(chunk.value.sum(axis=1))
     total = np.sum(totals, axis=0)
     low, high = np.quantile(total, ends) if len(total) > 1 else (np.nan, np.nan)
     series: dict[str, object] = {"customer": fit.summary.frame["customer"]}
-    for name in names:
+    for name in _ANSWERS:
         series[name] = columns[name][0]
         if len(total) > 1:
             bare, cents = name.removesuffix("_cents"), "_cents" if name.endswith("_cents") else ""
@@ -222,6 +231,22 @@ def customer_value(
         text=said,
         headline=headline,
     )
+
+
+def _mean_and_ends(answers: Floats, ends: list[float]) -> Floats:
+    """Return mean, low and high end of each column (three times the one draw, if there is one).
+
+    Sorting the columns takes a third of the time of ``np.quantile``, whose rule (between the two
+    nearest draws, in proportion) this is.
+    """
+    ordered = np.sort(answers, axis=0)
+    told = [answers.mean(axis=0)]
+    for end in ends:
+        place = end * (len(answers) - 1)
+        below = int(place)
+        above = min(below + 1, len(answers) - 1)
+        told.append(ordered[below] + (place - below) * (ordered[above] - ordered[below]))
+    return np.array(told)
 
 
 def _said(
