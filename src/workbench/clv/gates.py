@@ -25,6 +25,7 @@ class GateLimits(Parameters):
         min_ess: Fewest effective draws of NUTS chains.
         max_correlation: Largest |correlation| of frequency and mean value of repeat customers;
             Gamma-Gamma takes the two as independent.
+        max_coverage_error: Largest distance of the coverage of predictive intervals from their level.
         max_holdout_error: Largest |expected / actual − 1| of purchases in a holdout.
     """
 
@@ -34,6 +35,7 @@ class GateLimits(Parameters):
     max_r_hat: float = Field(default=1.01, gt=1)
     min_ess: float = Field(default=400, gt=0)
     max_correlation: float = Field(default=0.3, gt=0, le=1)
+    max_coverage_error: float = Field(default=0.1, gt=0, lt=1)
     max_holdout_error: float = Field(default=0.15, gt=0)
 
 
