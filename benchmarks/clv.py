@@ -22,6 +22,7 @@ Usage: ``python benchmarks/clv.py [--customers 1000000] [--compare 50000] [--pym
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import resource
@@ -111,7 +112,6 @@ def at_scale(customers: int, figures: dict[str, Any]) -> None:
         figures,
         "summary",
     )
-    del made
     fit = measured(lambda: fit_clv(summary), figures, "posterior")
     figures["rows"], figures["pareto_k"] = len(fit.rows), round(max(fit.pareto_k.values()), 3)
     value = measured(lambda: fit.clv(DAYS), figures, "value")
@@ -120,9 +120,10 @@ def at_scale(customers: int, figures: dict[str, Any]) -> None:
 
 def cdnow(figures: dict[str, Any]) -> None:
     """Measure CDNOW from an earlier fit."""
-    import lifetimes.datasets  # noqa: PLC0415 - only this part needs its file
-
-    folder = Path(lifetimes.datasets.__file__).parent
+    package = importlib.util.find_spec("lifetimes")
+    if package is None or package.origin is None:
+        sys.exit("lifetimes is not installed")
+    folder = Path(package.origin).parent / "datasets"
     rows = pl.read_csv(folder / "cdnow_customers_summary_with_transactions.csv").rename(
         {"ID": "customer", "x": "frequency", "t_x": "recency", "zbar": "monetary_value"}
     )
