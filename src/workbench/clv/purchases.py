@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import date as Date  # noqa: N812 - `date` is a public argument here
 from typing import cast
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import polars as pl
 
@@ -18,10 +20,14 @@ from workbench.frames import Frame, as_polars, need_columns
 from workbench.log import Log
 from workbench.zones import local_day, zone_named
 
+_WIDEST = 10  # a table may have this many places a row
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Purchases:
-    """Purchase days: ``customer``, ``day`` and ``cents`` (sum of the day), each pair once.
+    """Purchase days: ``customer``, ``day``, ``cents`` (sum of the day), each pair once and in order.
+
+    ``first_day`` in the frame is the first day of the row's customer.
 
     The days of the data are ``first_day`` to ``last_day``.
     """
@@ -105,14 +111,53 @@ def _from_log(log: Log, zone: str | None) -> Purchases:
 
 
 def _merged(rows: pl.DataFrame, *, has_amounts: bool) -> Purchases:
-    """Make purchases of a customer on one day one."""
-    frame = rows.group_by("customer", "day").agg(pl.col("cents").sum()).sort("customer", "day")
+    """Make purchases of a customer on one day one, in order of customer and day.
+
+    One sort of one whole number a row (place of the customer × days + day) is all that takes time.
+    """
+    customers, place = _placed(rows["customer"])
+    day = rows["day"].to_physical().to_numpy().astype(np.int64)
+    start, days = int(day.min()), int(day.max() - day.min()) + 1
+    ordered = pl.DataFrame({"key": place * days + (day - start), "cents": rows["cents"]}).sort(
+        "key", maintain_order=True
+    )
+    key = ordered["key"].to_numpy()
+    begins = np.flatnonzero(np.diff(key, prepend=key[0] - 1))
+    key, cents = key[begins], np.add.reduceat(ordered["cents"].to_numpy(), begins)
+    new = np.diff(key // days, prepend=-1) != 0
+    bought = key % days + start
+    first = np.repeat(bought[new], np.diff(np.flatnonzero(np.append(new, True))))
+    frame = pl.DataFrame(
+        {
+            "customer": customers.gather(key // days),
+            "day": pl.Series(bought).cast(pl.Int32).cast(pl.Date),
+            "cents": cents,
+            "first_day": pl.Series(first).cast(pl.Int32).cast(pl.Date),
+        }
+    )
     return Purchases(
         frame=frame,
         first_day=cast("Date", frame["day"].min()),
         last_day=cast("Date", frame["day"].max()),
         has_amounts=has_amounts,
     )
+
+
+def _placed(column: pl.Series) -> tuple[pl.Series, npt.NDArray[np.int64]]:
+    """Return the distinct customers in order, and the place of each row's among them.
+
+    Whole numbers that lie close are looked up in a table, in a tenth of the time of ranking them.
+    """
+    if column.dtype.is_integer():
+        number = column.to_numpy().astype(np.int64)
+        low, width = int(number.min()), int(number.max()) - int(number.min()) + 1
+        if width <= _WIDEST * len(number):
+            there = np.bincount(number - low, minlength=width) > 0
+            customers = pl.Series(np.flatnonzero(there) + low).cast(column.dtype)
+            return customers, (np.cumsum(there) - 1)[number - low]
+    place = column.rank("dense").to_numpy().astype(np.int64) - 1
+    customers = column.gather(np.unique(place, return_index=True)[1])
+    return customers, place
 
 
 def _columns(frame: Frame, names: list[str]) -> pl.DataFrame:

@@ -245,9 +245,9 @@ def _end_of_observation(until: Date | str | None, last: Date, holdout_days: int 
 
 
 def _calibration(daily: pl.DataFrame, end: Date, unit: Unit) -> pl.DataFrame:
-    """Return the summary of purchase days up to the end of the observation."""
+    """Return the summary of purchase days, in order, up to the end of the observation."""
     day, per_unit = pl.col("day"), DAYS_PER_UNIT[unit]
-    value_after_first = pl.col("cents").sum() - pl.col("cents").sort_by("day").first()
+    value_after_first = pl.col("cents").sum() - pl.col("cents").first()
     return (
         daily.group_by("customer")
         .agg(
@@ -287,7 +287,7 @@ def _with_holdout(
 
 def _repeats(daily: pl.DataFrame, end: Date) -> pl.DataFrame:
     """Return repeat purchases by day of the customers who first bought up to the end."""
-    first = pl.col("day").min().over("customer")
+    first = pl.col("first_day")
     return (
         daily.filter((first <= end) & (pl.col("day") > first))
         .group_by("day")
@@ -299,9 +299,8 @@ def _repeats(daily: pl.DataFrame, end: Date) -> pl.DataFrame:
 def _set_apart(purchases: Purchases, end: Date, holdout_days: int | None) -> list[str]:
     """Say what of the data the summary does not hold."""
     day, stop = pl.col("day"), end + timedelta(days=holdout_days or 0)
-    first = day.min().over("customer")
     later = purchases.frame.filter(day > stop).height
-    new = purchases.frame.filter(first > end)["customer"].n_unique()
+    new = purchases.frame.filter(pl.col("first_day") > end)["customer"].n_unique()
     parts = []
     if later:
         parts.append(f"left out: {text.plural(later, 'purchase day')} after {stop}")
