@@ -257,6 +257,31 @@ def chart_frames() -> dict[str, pd.DataFrame]:
                 "actual": [60 + 24 * wave + i % 5 for i, wave in enumerate(rise)],
             }
         ),
+        "frequency_recency": pd.DataFrame(
+            {
+                "repeat_purchases": [x for x in (1, 3, 9) for _ in range(4)],
+                "days_since_last": [0, 60, 120, 180] * 3,
+                "probability_alive": [
+                    round(math.exp(-x * days / 400), 3)
+                    for x in (1, 3, 9)
+                    for days in (0, 60, 120, 180)
+                ],
+            }
+        ),
+        "alive_after_silence": pd.DataFrame(
+            {
+                "day": [5.0 * i for i in range(20)],
+                "probability_alive": [math.exp(-i / 9) for i in range(20)],
+                "low": [math.exp(-i / 7) for i in range(20)],
+                "high": [math.exp(-i / 12) for i in range(20)],
+            }
+        ),
+        "value_concentration": pd.DataFrame(
+            {
+                "share_of_customers": [i / 20 for i in range(21)],
+                "share_of_value": [1 - (1 - i / 20) ** 3 for i in range(21)],
+            }
+        ),
         "clv_distribution": pd.DataFrame(
             {
                 "bin_low_cents": [i * 2_500 for i in range(16)],

@@ -32,11 +32,15 @@ if TYPE_CHECKING:
     )
     from workbench.clv import (
         Prior,
+        alive_after_silence,
         best_customers,
         break_even,
+        clv_effect,
+        cohorts,
         compare_models,
         counts_check,
         fit_clv,
+        frequency_recency,
         holdout_check,
         largest_offer,
         new_customer,
@@ -44,6 +48,7 @@ if TYPE_CHECKING:
         rfm_summary,
         tracking,
         value_by,
+        value_concentration,
         value_spread,
     )
     from workbench.decision import load_programmes, programme_table
@@ -100,7 +105,7 @@ if TYPE_CHECKING:
         weekly_committed_cost,
         weekly_decisions,
     )
-    from workbench.run import notebook, provenance, read_table, record, save_table
+    from workbench.run import notebook, open_purchases, provenance, read_table, record, save_table
     from workbench.world import effect_of, load_world, simulate, twin, world_table
 
 __all__ = [
@@ -114,6 +119,7 @@ __all__ = [
     "Proportion",
     "Quantile",
     "Ratio",
+    "alive_after_silence",
     "believe",
     "best_customers",
     "best_test_size",
@@ -123,6 +129,8 @@ __all__ = [
     "calibration_table",
     "came_anyway",
     "causes",
+    "clv_effect",
+    "cohorts",
     "common_mistakes",
     "compare_marginals",
     "compare_models",
@@ -137,6 +145,7 @@ __all__ = [
     "explain",
     "first_days",
     "fit_clv",
+    "frequency_recency",
     "funnel_rows",
     "growth_beside",
     "holdout_check",
@@ -153,6 +162,7 @@ __all__ = [
     "new_customer",
     "notebook",
     "open_log",
+    "open_purchases",
     "open_replay",
     "outcomes_after",
     "plan_looks",
@@ -190,6 +200,7 @@ __all__ = [
     "twin",
     "under_served",
     "value_by",
+    "value_concentration",
     "value_spread",
     "vary",
     "watch_ratio",
@@ -212,11 +223,15 @@ _OWNERS = {
     ),
     "workbench.clv": (
         "Prior",
+        "alive_after_silence",
         "best_customers",
         "break_even",
+        "clv_effect",
+        "cohorts",
         "compare_models",
         "counts_check",
         "fit_clv",
+        "frequency_recency",
         "holdout_check",
         "largest_offer",
         "new_customer",
@@ -224,6 +239,7 @@ _OWNERS = {
         "rfm_summary",
         "tracking",
         "value_by",
+        "value_concentration",
         "value_spread",
     ),
     "workbench.experiment": (
@@ -280,7 +296,14 @@ _OWNERS = {
         "weekly_committed_cost",
         "weekly_decisions",
     ),
-    "workbench.run": ("notebook", "provenance", "read_table", "record", "save_table"),
+    "workbench.run": (
+        "notebook",
+        "open_purchases",
+        "provenance",
+        "read_table",
+        "record",
+        "save_table",
+    ),
     "workbench.world": ("effect_of", "load_world", "simulate", "twin", "world_table"),
 }
 _MODULES = ("report", "text")

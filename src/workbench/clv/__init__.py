@@ -4,10 +4,12 @@ Takes frames and logs, never a path; draws nothing.
 """
 
 from workbench.clv.comparison import Comparison, compare_models
+from workbench.clv.effect import ClvEffect, clv_effect
 from workbench.clv.fit import ClvFit
 from workbench.clv.fitting import fit_clv
 from workbench.clv.gates import Gate, GateLimits
-from workbench.clv.groups import GroupValue, value_by
+from workbench.clv.groups import GroupValue, cohorts, value_by
+from workbench.clv.histories import HistoryGrid, alive_after_silence, frequency_recency
 from workbench.clv.holdout import HoldoutCheck, Tracking, holdout_check, tracking
 from workbench.clv.offers import (
     NewCustomer,
@@ -24,19 +26,22 @@ from workbench.clv.predictive import (
 )
 from workbench.clv.priors import Prior
 from workbench.clv.ranking import BestCustomers, best_customers
-from workbench.clv.spread import value_spread
+from workbench.clv.spread import Concentration, value_concentration, value_spread
 from workbench.clv.summary import RfmSummary, as_summary, check_invariants, rfm_summary
 from workbench.clv.value import CustomerValue
 
 __all__ = [
     "BestCustomers",
+    "ClvEffect",
     "ClvFit",
     "Comparison",
+    "Concentration",
     "CountsCheck",
     "CustomerValue",
     "Gate",
     "GateLimits",
     "GroupValue",
+    "HistoryGrid",
     "HoldoutCheck",
     "NewCustomer",
     "OfferLimit",
@@ -44,13 +49,17 @@ __all__ = [
     "Prior",
     "RfmSummary",
     "Tracking",
+    "alive_after_silence",
     "as_summary",
     "best_customers",
     "break_even",
     "check_invariants",
+    "clv_effect",
+    "cohorts",
     "compare_models",
     "counts_check",
     "fit_clv",
+    "frequency_recency",
     "holdout_check",
     "largest_offer",
     "new_customer",
@@ -58,5 +67,6 @@ __all__ = [
     "rfm_summary",
     "tracking",
     "value_by",
+    "value_concentration",
     "value_spread",
 ]

@@ -11,6 +11,7 @@ import polars as pl
 
 from workbench import text
 from workbench.arguments import checked
+from workbench.clv.summary import DAYS_PER_UNIT, RfmSummary
 from workbench.clv.value import CustomerValue, chunks
 from workbench.errors import InputError
 from workbench.frames import UNKNOWN_GROUP, Frame, as_polars, groups_of, need_columns
@@ -120,3 +121,30 @@ def _sentence(table: pd.DataFrame, column: str, without: int) -> str:
             f"{'is' if without == 1 else 'are'} not valued"
         )
     return text.sentence(said)
+
+
+@checked
+def cohorts(summary: RfmSummary) -> pd.DataFrame:
+    """Return the quarter in which each customer first bought, as a group for :func:`value_by`.
+
+    Args:
+        summary: Of :func:`rfm_summary`, which knows the days.
+
+    Returns:
+        ``person_id`` and ``segment``, such as "since 2017 Q1".
+
+    Raises:
+        InputError: The summary came as a frame and has no days.
+
+    >>> cohorts(summary)["segment"].unique().tolist()
+    ['since 1997 Q1']
+    """
+    if summary.until is None:
+        raise InputError("cohorts need the days of purchases; make the summary by rfm_summary")
+    days = (pl.col("T") * DAYS_PER_UNIT[summary.unit]).round().cast(pl.Int64)
+    first = pl.lit(summary.until) - pl.duration(days=days)
+    made = summary.frame.select(
+        person_id=pl.col("customer").cast(pl.String),
+        segment=pl.format("since {} Q{}", first.dt.year(), first.dt.quarter()),
+    )
+    return pd.DataFrame(made.to_dict(as_series=False))

@@ -2,6 +2,7 @@
 
 from workbench.run.lineage import provenance
 from workbench.run.results import notebook, record
+from workbench.run.sources import open_purchases
 from workbench.run.tables import read_table, save_table
 
-__all__ = ["notebook", "provenance", "read_table", "record", "save_table"]
+__all__ = ["notebook", "open_purchases", "provenance", "read_table", "record", "save_table"]

@@ -402,13 +402,38 @@ class ValueCustomers(NotebookParameters):
 
     notebook: ClassVar[str] = "60_value_customers"
 
-    log: InputPath = Field("runs/demo/log", description="folder of the stored log")
-    profile: InputPath = Field("runs/demo/profile", description="folder of the profile")
+    log: InputPath = Field("runs/demo/log", description="folder of the stored log, or a table")
+    profile: InputPath = Field("runs/demo/profile", description="folder of the profile of a log")
     clv: OutputPath = Field("runs/demo/clv", description="folder of the customer values")
+    customer: str = Field("", description="column of the customer of a table; empty for a log")
+    date: str = Field("", description="column of the day of a table; empty for a log")
+    amount: str = Field("", description="column of the amount of a table; empty for a log")
+    cents_per_unit: float = Field(100.0, gt=0, description="cents in a unit of a table's amount")
+    purchases: Literal["bg_nbd", "mbg_nbd", "pareto_nbd"] = Field(
+        "bg_nbd", description="model of the purchases"
+    )
     holdout_days: int = Field(90, ge=1, le=3650, description="last days, kept from the fit")
     horizon_days: int = Field(365, ge=1, le=3650, description="days ahead that are valued")
     margin_share: float = Field(0.25, gt=0, le=1, description="margin as a share of the amount")
     discount_annual: float = Field(0.10, ge=0, lt=1, description="discount rate, a year")
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The columns of a table for ``rfm_summary``; nothing for a log, which has its own.
+
+        >>> ValueCustomers(customer="id", date="day", amount="usd").columns["amount"]
+        'usd'
+        >>> ValueCustomers().columns
+        {}
+        """
+        if not self.customer:
+            return {}
+        return {
+            "customer": self.customer,
+            "date": self.date,
+            "amount": self.amount,
+            "cents_per_unit": self.cents_per_unit,
+        }
 
 
 class Report(NotebookParameters):

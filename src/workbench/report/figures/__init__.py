@@ -14,6 +14,11 @@ from workbench.report.figures.clv import (
     holdout_check,
     tracking,
 )
+from workbench.report.figures.clv_model import (
+    alive_after_silence,
+    frequency_recency,
+    value_concentration,
+)
 from workbench.report.figures.compare import (
     change_by_group,
     change_by_reason,
@@ -39,6 +44,7 @@ from workbench.report.figures.truth import (
 )
 
 __all__ = [
+    "alive_after_silence",
     "calibration_bands",
     "came_anyway",
     "change_by_group",
@@ -55,6 +61,7 @@ __all__ = [
     "effects",
     "events_per_week",
     "first_days_by_world",
+    "frequency_recency",
     "frontier",
     "holdout_check",
     "hour_profile",
@@ -66,4 +73,5 @@ __all__ = [
     "segment_bars",
     "simulated_beside_real",
     "tracking",
+    "value_concentration",
 ]

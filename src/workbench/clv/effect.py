@@ -1,0 +1,147 @@
+"""The effect of an offer on customer value: the difference between arms of an experiment.
+
+Owns the difference; each arm has a fit of its own. An offer may change how often customers buy, how
+long they stay and what they pay, so nothing is taken as equal between arms but the models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import polars as pl
+
+from workbench import text
+from workbench.arguments import checked
+from workbench.clv.value import CustomerValue, chunks, ends_of
+from workbench.errors import InputError, ParameterError, problem
+from workbench.frames import Frame, as_polars, need_columns
+from workbench.streams import stream
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ClvEffect(text.Result):
+    """How much more a customer of each arm is worth than one of the control.
+
+    Attributes:
+        table: A row for each arm but the control: ``arm``, ``customers``, ``clv_cents`` (mean),
+            ``difference_cents`` with ``low_cents`` and ``high_cents``, ``probability_better``, and
+            ``net_cents`` (difference less cost).
+        draws: Draws of the difference by arm, in cents a customer: what a decision reads.
+        control: The control.
+        text: The difference in sentences.
+    """
+
+    draws: Mapping[str, Floats]
+    control: str
+
+
+@checked
+def clv_effect(
+    values: Mapping[str, CustomerValue],
+    *,
+    control: str,
+    earned: Frame | None = None,
+    cost_cents: Mapping[str, float] | None = None,
+    seed: int = 1,
+) -> ClvEffect:
+    """Return the difference in value a customer between the arms of an experiment.
+
+    The uncertainty is that of the parameters (each arm has its own posterior) and that of who
+    happened to be in which arm (a Bayesian bootstrap over customers, one weighting a draw).
+
+    Args:
+        values: Value by arm, each of a fit to that arm alone, with one horizon for all.
+        control: The arm that the others are compared with.
+        earned: Margin that customers brought while the experiment ran: ``customer`` and
+            ``earned_cents``; who has no row brought none. Without it only the future counts.
+        cost_cents: Cost of the offer a customer by arm, for ``net_cents``; default none.
+        seed: Seed of the weights.
+
+    Returns:
+        The difference of each arm, with its interval and its draws.
+
+    Raises:
+        InputError: There are fewer than two arms, or an arm has no posterior.
+        ParameterError: The control is no arm, horizons differ, or a cost is of no arm.
+
+    >>> clv_effect({"a": fit.clv(90), "b": fit.clv(90)}, control="a").table["arm"].tolist()
+    ['b']
+    """
+    _check(values, control, cost_cents or {})
+    spent = None if earned is None else as_polars(earned, "earned")
+    if spent is not None:
+        need_columns(spent.columns, ("customer", "earned_cents"), "earned")
+    means = {
+        arm: _means(value, spent, stream(seed, f"clv/effect/{arm}"))
+        for arm, value in values.items()
+    }
+    level = values[control].level
+    draws, rows, said = {}, [], []
+    for arm, value in values.items():
+        if arm == control:
+            continue
+        n = min(len(means[arm]), len(means[control]))
+        gap = means[arm][:n] - means[control][:n]
+        low, high = np.quantile(gap, ends_of(level))
+        net = float(gap.mean()) - (cost_cents or {}).get(arm, 0.0)
+        better = float((gap > 0).mean())
+        draws[arm] = gap
+        rows.append(
+            (arm, value.frame.height, float(means[arm].mean()), float(gap.mean()), float(low),
+             float(high), better, net)
+        )  # fmt: skip
+        interval = text.interval(text.amount(float(low)), text.amount(float(high)), level)
+        said.append(
+            f"a customer of {text.named(arm)} is worth {text.amount(float(gap.mean()))} more than "
+            f"one of {text.named(control)} ({interval}), and more at all with probability "
+            f"{text.share(better)}; after its cost {text.amount(net)} are left"
+        )
+    columns = ["arm", "customers", "clv_cents", "difference_cents", "low_cents", "high_cents",
+               "probability_better", "net_cents"]  # fmt: skip
+    return ClvEffect(
+        table=pd.DataFrame(rows, columns=columns),
+        draws=draws,
+        control=control,
+        text=" ".join(text.sentence(part) for part in said),
+    )
+
+
+def _check(
+    values: Mapping[str, CustomerValue], control: str, cost_cents: Mapping[str, float]
+) -> None:
+    if len(values) < 2:  # noqa: PLR2004 - a difference is of two
+        raise InputError(f"{text.NOT_ENOUGH_DATA}: an effect needs at least two arms")
+    for name in (control, *cost_cents):
+        if name not in values:
+            rule = f"must be one of {', '.join(values)}"
+            raise ParameterError(problem("an arm", name, rule))
+    if len({value.horizon for value in values.values()}) > 1:
+        raise ParameterError("the arms differ in horizon, discount or margin; value all alike")
+    for arm, value in values.items():
+        if len(value.fit.purchase_draws()) == 1:
+            raise InputError(f"{arm} has no posterior; fit it with method='posterior'")
+
+
+def _means(value: CustomerValue, earned: pl.DataFrame | None, rng: np.random.Generator) -> Floats:
+    """Return draws of the mean value of a customer, customers weighted anew in each."""
+    before = np.zeros(value.frame.height)
+    if earned is not None:
+        joined = value.frame.select("customer").join(
+            earned.select("customer", "earned_cents"), on="customer", how="left",
+            maintain_order="left",
+        )  # fmt: skip
+        before = joined["earned_cents"].fill_null(0).to_numpy().astype(float)
+    total: Floats | float = 0.0
+    weight: Floats | float = 0.0
+    for chunk in chunks(value.fit, value.horizon):
+        weights = rng.standard_exponential(chunk.value.shape)
+        total = total + (weights * (chunk.value + before[chunk.customers])).sum(axis=1)
+        weight = weight + weights.sum(axis=1)
+    means: Floats = np.asarray(total) / np.asarray(weight)
+    return means
