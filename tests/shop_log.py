@@ -92,6 +92,7 @@ def write_run_file(path: Path, shop: str, runs: str) -> None:
         ),
         ("43_trust_the_read_out", {"experiments": 20}, ["calibration"]),
         ("60_value_customers", {"holdout_days": 60}, ["log", "profile", "clv"]),
+        ("61_value_of_an_offer", {}, ["log"]),
         ("90_report", {}, ["log", "profile", "decisions", "clv"]),
     ]
     path.write_text(

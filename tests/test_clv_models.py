@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
+from scipy.stats import beta
 
 from workbench.clv import as_summary, bg_bb, fit_clv, gamma_gamma, mbg_nbd, pareto_nbd
 from workbench.clv.models import MODELS, expected_purchases, expected_purchases_new
@@ -250,3 +251,18 @@ def test_who_bought_once_may_be_gone_in_all_but_bg_nbd(name):
     alive = MODELS[name].probability_alive(TRUTH[name], 0, 0, [1, 9, 12])
     assert all(later < earlier < 1 for earlier, later in pairwise(alive))
     assert MODELS["bg_nbd"].probability_alive(TRUTH["bg_nbd"], 0, 0, 500) == 1
+
+
+@pytest.mark.parametrize("parameters", [(0.67, 4.67, 0.28, 0.67), (0.5, 3.0, 0.1, 0.2)])
+@pytest.mark.parametrize("time", [1.0, 30.0, 400.0])
+def test_expectation_of_who_bought_once_holds_below_a_plus_b_of_one(parameters, time):
+    """E[(1 − e^{−λpt})/p] over λ in closed form and over p by integration."""
+    r, alpha, a, b = parameters
+
+    def purchases(p):
+        return -np.expm1(-r * np.log1p(p * time / alpha)) / p
+
+    density = beta(a, b)
+    value = quad(lambda u: purchases(density.ppf(u)), 0, 1, limit=400, epsabs=1e-10)[0]
+    found = MODELS["bg_nbd"].expected_if_alive(parameters, time, 0, 0)
+    assert float(found) == pytest.approx(value, rel=1e-5)

@@ -182,6 +182,7 @@ def test_there_are_notebooks_to_check():
         "42_monitor_experiment",
         "43_trust_the_read_out",
         "60_value_customers",
+        "61_value_of_an_offer",
         "90_report",
     ]
 

@@ -17,6 +17,7 @@ from workbench.clv.offers import (
     break_even,
     largest_offer,
     new_customer,
+    retention_effect,
 )
 from workbench.clv.predictive import (
     CountsCheck,
@@ -64,6 +65,7 @@ __all__ = [
     "largest_offer",
     "new_customer",
     "predictive_check",
+    "retention_effect",
     "rfm_summary",
     "tracking",
     "value_by",

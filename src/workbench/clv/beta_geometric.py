@@ -73,7 +73,14 @@ def expected_if_alive(
     b = b + first
     share = time / (alpha + age + time)
     transformed = hyp2f1(a + b - 1 - r, a - 1, a + b + x - 1, share)
-    gone = -np.expm1((a - 1) * np.log1p(-share) + np.log(transformed))
+    power = (a - 1) * np.log1p(-share)
+    # Below a + b = 1 the series of a customer with x = 0 may be negative, and has no logarithm.
+    positive = transformed > 0
+    gone = np.where(
+        positive,
+        -np.expm1(power + np.log(np.where(positive, transformed, 1.0))),
+        1 - np.exp(power) * transformed,
+    )
     expected: Floats = (a + b + x - 1) / (a - 1) * gone
     if not np.isfinite(expected).all():
         raise InputError(

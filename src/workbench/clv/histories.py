@@ -106,7 +106,7 @@ def alive_after_silence(fit: ClvFit, repeat_purchases: int, *, every_days: float
         ParameterError: An argument breaks its rule.
 
     >>> round(float(alive_after_silence(fit, 3, every_days=14).table["probability_alive"].iloc[-1]), 2)
-    YYY
+    0.32
     """
     if repeat_purchases < 1:
         raise ParameterError(problem("repeat_purchases", repeat_purchases, "must be at least 1"))

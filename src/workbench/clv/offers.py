@@ -205,6 +205,40 @@ def largest_offer(value: CustomerValue, effect: float | Sequence[float] | Floats
     return OfferLimit(frame=frame, table=_by_worth(frame), text=text.sentence(said))
 
 
+@checked
+def retention_effect(
+    kept: int, offered: int, kept_control: int, control: int, *, draws: int = 1000, seed: int = 1
+) -> Floats:
+    """Return draws of the effect of a retention offer, from the counts of an experiment.
+
+    Args:
+        kept: Customers with the offer who stayed.
+        offered: Customers with the offer.
+        kept_control: Customers without the offer who stayed.
+        control: Customers without the offer.
+        draws: Draws to return.
+        seed: Seed of the draws.
+
+    Returns:
+        Draws of the difference of the two shares, each with a uniform prior.
+
+    Raises:
+        ParameterError: More were kept than there were, or an arm has nobody.
+
+    >>> effect = retention_effect(460, 1000, 400, 1000)
+    >>> bool(0.05 < effect.mean() < 0.07)
+    True
+    """
+    for name, stayed, n in (("kept", kept, offered), ("kept_control", kept_control, control)):
+        if n < 1 or not 0 <= stayed <= n:
+            raise ParameterError(problem(name, stayed, f"must be from 0 to the {n} of its arm"))
+    rng = stream(seed, "clv/retention_effect")
+    with_offer = rng.beta(1 + kept, 1 + offered - kept, size=draws)
+    without = rng.beta(1 + kept_control, 1 + control - kept_control, size=draws)
+    effect: Floats = with_offer - without
+    return effect
+
+
 def _limits(
     value: CustomerValue, name: str, unit: str, limit: Callable[[Floats], Floats]
 ) -> pl.DataFrame:

@@ -426,14 +426,35 @@ class ValueCustomers(NotebookParameters):
         >>> ValueCustomers().columns
         {}
         """
-        if not self.customer:
-            return {}
-        return {
-            "customer": self.customer,
-            "date": self.date,
-            "amount": self.amount,
-            "cents_per_unit": self.cents_per_unit,
-        }
+        return _columns(self.customer, self.date, self.amount, self.cents_per_unit)
+
+
+class ValueOffer(NotebookParameters):
+    """Parameters of ``61_value_of_an_offer``."""
+
+    notebook: ClassVar[str] = "61_value_of_an_offer"
+
+    log: InputPath = Field("runs/demo/log", description="folder of the stored log, or a table")
+    customer: str = Field("", description="column of the customer of a table; empty for a log")
+    date: str = Field("", description="column of the day of a table; empty for a log")
+    amount: str = Field("", description="column of the amount of a table; empty for a log")
+    cents_per_unit: float = Field(100.0, gt=0, description="cents in a unit of a table's amount")
+    purchases: Literal["bg_nbd", "mbg_nbd", "pareto_nbd"] = Field(
+        "mbg_nbd", description="model of the purchases"
+    )
+    horizon_days: int = Field(365, ge=1, le=3650, description="days ahead that are valued")
+    margin_share: float = Field(0.25, gt=0, le=1, description="margin as a share of the amount")
+    discount_annual: float = Field(0.10, ge=0, lt=1, description="discount rate, a year")
+    cost_cents: float = Field(500.0, gt=0, description="cost of the offer, a customer")
+    kept: int = Field(460, ge=0, description="customers with the offer who stayed")
+    offered: int = Field(1000, ge=1, description="customers with the offer")
+    kept_control: int = Field(430, ge=0, description="customers without it who stayed")
+    control: int = Field(1000, ge=1, description="customers without it")
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The columns of a table for ``rfm_summary``; nothing for a log."""
+        return _columns(self.customer, self.date, self.amount, self.cents_per_unit)
 
 
 class Report(NotebookParameters):
@@ -491,3 +512,12 @@ def _injected_names(history: object) -> Iterator[str]:
         for statement in body:
             if isinstance(statement, ast.Assign):
                 yield from (node.id for node in statement.targets if isinstance(node, ast.Name))
+
+
+def _columns(customer: str, date: str, amount: str, cents_per_unit: float) -> dict[str, Any]:
+    """Return the columns of a table of transactions; nothing when no customer is named."""
+    if not customer:
+        return {}
+    return {
+        "customer": customer, "date": date, "amount": amount, "cents_per_unit": cents_per_unit
+    }  # fmt: skip
