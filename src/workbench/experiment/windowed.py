@@ -199,7 +199,7 @@ def _beside(cohort: Cohort, units: pl.DataFrame, window_days: int) -> list[Trust
 
 def _carry_over(found: ReadOut, without: ReadOut) -> CarryOver:
     """Return the effects with and without who was reached by another programme."""
-    rows = []
+    rows, parts = [], []
     for (metric, arm, _), each in found.comparisons.items():
         other = without.comparisons.get((metric, arm, "all"))
         rows.append(
@@ -212,23 +212,20 @@ def _carry_over(found: ReadOut, without: ReadOut) -> CarryOver:
                 "standard_error_without": other.absolute.standard_error if other else None,
             }
         )
-    table = pd.DataFrame(rows)
+        parts.append(
+            f"{signed(metric, other.absolute.value if other else None)} on {spoken(metric)} instead of "
+            f"{signed(metric, each.absolute.value)}"
+        )
+    said = (
+        f"without those whom another programme reached the effect is {text.listing(parts)}, which holds "
+        "if the offer itself does not change what else a customer is sent"
+    )
     if not without.passed:
         reasons = "; ".join(without.trust.reasons).rstrip(".")
         said = (
             f"without those whom another programme reached there is no effect to be read: {reasons}"
         )
-        return CarryOver(table=table, text=text.sentence(said))
-    parts = [
-        f"{signed(row['metric'], row['effect_without'])} on {spoken(row['metric'])} instead of "
-        f"{signed(row['metric'], row['effect'])}"
-        for row in rows
-    ]
-    said = (
-        f"without those whom another programme reached the effect is {text.listing(parts)}, which holds "
-        "if the offer itself does not change what else a customer is sent"
-    )
-    return CarryOver(table=table, text=text.sentence(said))
+    return CarryOver(table=pd.DataFrame(rows), text=text.sentence(said))
 
 
 def refuse_without_window(given: dict[str, Any]) -> None:
