@@ -365,7 +365,7 @@ def _micro_binary(rng: Draw) -> tuple[float, ...]:
 @study("profit (ROI)", COVERAGE)
 def _profit(rng: Draw) -> tuple[float, ...]:
     n = 2 * ARM_UNITS
-    offered = rng.random(n) < 0.5  # noqa: PLR2004 - half of them
+    offered = rng.permutation(n) < n // 2  # half of them: a lopsided draw would be refused
     anyway, more = rng.poisson(2.0, n), rng.poisson(0.3, n) * offered
     used = rng.binomial(anyway, 0.3) * offered + more
     baskets = 1_000 * (anyway + more) + np.sqrt(anyway + more) * rng.normal(0, 300, n)
