@@ -11,7 +11,9 @@ import sys
 import time
 from pathlib import Path
 
-from workbench import calibration, text
+os.environ.setdefault("POLARS_MAX_THREADS", "1")  # small frames: each process keeps to one
+
+from workbench import calibration, text  # noqa: E402 - Polars reads the line above once
 
 
 def main() -> int:
