@@ -11,9 +11,9 @@ import sys
 import time
 from pathlib import Path
 
-os.environ.setdefault("POLARS_MAX_THREADS", "1")  # small frames: each process keeps to one
+os.environ.setdefault("POLARS_MAX_THREADS", "1")  # read once by Polars: frames are small
 
-from workbench import calibration, text  # noqa: E402 - Polars reads the line above once
+from workbench import calibration, text
 
 
 def main() -> int:
