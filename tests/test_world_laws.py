@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.decision.house import House, ProgrammeSet
+from workbench.errors import WorkbenchError
 from workbench.world import living, visits
 from workbench.world import loop as loops
 from workbench.world import stretch as days
@@ -92,6 +93,15 @@ def test_the_days_that_are_lived_at_once_change_nothing(length: int):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loops, "DAYS_AT_ONCE", length)
         assert same_life(lived(tiny(), one(), 1), with_coffee(1))
+
+
+@pytest.mark.parametrize(("size", "parts"), [(1_000, 1), (100, 2), (50, 4), (40, 4)])
+def test_several_parts_are_even_in_number(size: int, parts: int):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loops, "CUSTOMERS_A_PART", size)
+        loop = loops.Loop(tiny(), None, 1)
+    assert len(loop.parts) == parts
+    assert sum(len(part.persons) for part in loop.parts) == len(loop.population.ids)
 
 
 def test_noise_by_place_in_the_part_is_caught():
@@ -316,6 +326,40 @@ def test_a_shared_budget_binds_over_all_parts_and_is_never_exceeded():
     assert spent(with_coffee(1)) > budget
     assert "budget_closed" in life.decisions["reason"].to_list()
     assert same_life(life, lived(tiny(), tight))
+
+
+def everybody_again(its: Any, account: Any, place: Any, ledger: Any) -> None:
+    del account, place
+    its.live(ledger)
+
+
+def test_those_whom_a_closing_cannot_have_changed_need_not_live_again():
+    tight = one(budget={"amount_cents": 1_000, "per": "week"})
+    both = ProgrammeSet.of([*tight, programme("free", trigger={"event": "purchase"})], House())
+    again: list[int] = []
+
+    def counted(its: Any, ledger: Any, which: Any = None) -> None:
+        if which is not None:
+            again.append(len(which))
+        live(its, ledger, which)
+
+    live = days.Stretch.live
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(days.Stretch, "live", counted)
+        some = lived(tiny(), both)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(days.Stretch, "live_again", everybody_again)
+        assert same_life(some, lived(tiny(), both))
+    assert again
+    assert max(again) < len(some.loop.population.ids) // 2
+
+
+def test_someone_forgotten_when_a_budget_closes_is_caught():
+    tight = one(budget={"amount_cents": 1_000, "per": "week"})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(days, "programmes_of", lambda _, rules: np.zeros(len(rules.programmes), bool))
+        with pytest.raises(WorkbenchError, match="used behind its closing"):
+            lived(tiny(), tight)
 
 
 def test_two_programmes_share_the_noise_of_one():

@@ -118,6 +118,15 @@ def test_the_same_seed_gives_the_same_bytes_whatever_the_workers(tmp_path: Path)
     assert len(digests) == 1
 
 
+def test_an_error_of_the_writer_behind_is_not_lost(monkeypatch: pytest.MonkeyPatch):
+    def full(*_: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr("workbench.world.writing.Writer.add", full)
+    with pytest.raises(OSError, match="no space left"):
+        simulate(tiny(), one(), seed=1)
+
+
 # No leak ---------------------------------------------------------------------------------------
 
 
