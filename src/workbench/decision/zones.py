@@ -62,15 +62,19 @@ class CustomerZones:
         """Return for each event the position of its zone, -1 where it has none."""
         if not self._codes:
             return np.full(frame.height, -1, dtype=np.int32)
-        book = pl.Series([self._codes.get(name) for name in self._of_events.to_list()])
-        codes = gathered(book.cast(pl.Int32), codes_in(frame, "tz"))
-        if self._customers is not None and self.column is not None:
+        own = [self._codes.get(name, -1) for name in self._of_events.to_list()]
+        places = codes_in(frame, "tz").fill_null(len(own)).to_numpy()
+        codes: NDArray[np.int32] = np.array([*own, -1], dtype=np.int32)[places]
+        without = np.flatnonzero(codes < 0)
+        if len(without) and self._customers is not None and self.column is not None:
             names = self._customers.values[self.column]
             book = names.replace_strict(self._codes, default=None, return_dtype=pl.Int32)
-            at = np.array(frame["known_at"].to_physical(), dtype=np.int64)
-            rows = self._customers.rows(codes_in(frame, "customer"), self._book, at)
-            codes = codes.zip_with(codes.is_not_null(), gathered(book, rows))
-        return np.array(codes.fill_null(-1), dtype=np.int32)
+            some = frame.select(name for name in ("known_at", "customer") if name in frame.columns)
+            some = some[without]
+            at = np.array(some["known_at"].to_physical(), dtype=np.int64)
+            rows = self._customers.rows(codes_in(some, "customer"), self._book, at)
+            codes[without] = gathered(book, rows).fill_null(-1).to_numpy()
+        return codes
 
     def known_of(self, event: Any) -> str | None:
         """Return the zone that one event or its customer has, none when neither has one.

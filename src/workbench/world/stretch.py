@@ -117,7 +117,7 @@ class Stretch:
     def __post_init__(self) -> None:
         """Begin with nothing lived."""
         count = len(self.part.persons)
-        self.memory = Memory._make(np.empty_like(each) for each in self.part.memory)
+        self.memory = self.part.memory
         self._lives: list[NDArray[np.int64]] = []
         self._of_life = np.zeros(count, dtype=np.int64)
         self._of_turn = np.full(count, -1, dtype=np.int64)
@@ -242,9 +242,14 @@ class Stretch:
         self, which: NDArray[np.int64], delivered: tuple[NDArray[np.int64], NDArray[np.int64]]
     ) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
         """Let customers live the days with what is delivered and keep what comes of it."""
-        memory = Memory._make(each[which] for each in self.part.memory)
+        everybody = len(which) == len(self.part.persons)
+        before = self.part.memory
+        memory = Memory._make(each.copy() if everybody else each[which] for each in before)
         rows, prints = _lived(self.part, self.days, which, delivered, memory)
-        self.memory.put(which, memory)
+        if everybody:
+            self.memory = memory
+        else:
+            self.memory.put(which, memory)
         self._of_life[which] = len(self._lives)
         self._lives.append(_bought(rows))
         return rows, prints
