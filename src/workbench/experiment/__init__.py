@@ -25,6 +25,7 @@ from workbench.experiment.money import Roi, roi
 from workbench.experiment.monitor import Monitoring, monitor
 from workbench.experiment.multiplicity import adjust
 from workbench.experiment.offered import roi_units
+from workbench.experiment.one_sided import OneSided, one_sided_effect
 from workbench.experiment.outliers import Outliers
 from workbench.experiment.points import decision_points, outcomes_after
 from workbench.experiment.preview import Preview, preview_assignment
@@ -57,6 +58,7 @@ __all__ = [
     "Moments",
     "Monitoring",
     "Novelty",
+    "OneSided",
     "Outliers",
     "Parts",
     "Population",
@@ -89,6 +91,7 @@ __all__ = [
     "learn_prior",
     "monitor",
     "novelty",
+    "one_sided_effect",
     "outcomes_after",
     "plan_looks",
     "preview_assignment",
