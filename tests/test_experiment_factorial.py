@@ -9,7 +9,8 @@ import statsmodels.api as sm
 
 import workbench as wb
 from workbench.errors import InputError, ParameterError
-from workbench.experiment.contrasts import of_factors
+from workbench.experiment import Moments, Parts
+from workbench.experiment.contrasts import Contrast, of_factors
 from workbench.experiment.factorial import compare_cells
 
 FACTORS = {
@@ -152,14 +153,12 @@ def test_a_contrast_with_a_wrong_sign_is_not_that_of_least_squares():
     }
     values, _ = least_squares(frame)
     cells = {
-        ", ".join(str(each) for each in key): wb.experiment.Moments.of({"spend": rows["spend"]})
+        ", ".join(str(each) for each in key): Moments.of({"spend": rows["spend"]})
         for key, rows in frame.group_by(*FACTORS)
     }
-    parts = wb.experiment.Parts(numerator="spend")
+    parts = Parts(numerator="spend")
     assert compare_cells(cells, parts, right).absolute.value == pytest.approx(values[BOTH])
-    faulty = wb.experiment.contrasts.Contrast(
-        name=BOTH, order=2, weights=wrong, treated=right.treated
-    )
+    faulty = Contrast(name=BOTH, order=2, weights=wrong, treated=right.treated)
     assert compare_cells(cells, parts, faulty).absolute.value != pytest.approx(
         values[BOTH], rel=0.1
     )

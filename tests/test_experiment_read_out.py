@@ -11,6 +11,7 @@ import tea_tasting as tt
 
 import workbench as wb
 from workbench.errors import InputError, ParameterError
+from workbench.experiment import ReadOut
 from workbench.experiment.units import read_source
 
 
@@ -168,6 +169,59 @@ def test_segments_days_and_outliers_stand_beside_the_effect():
     assert found.outliers.influential == ()
     assert "do not say" not in found.text
     assert "does not say when the window ended" in found.text
+
+
+def days_apart(change: pl.Expr) -> ReadOut:
+    """Read out an offer whose effect is changed by the day of entry, over four weeks."""
+    draw = np.random.default_rng(3)
+    frame = table(8_000).with_columns(
+        day=pl.Series(
+            [dt.date(2026, 3, 2) + dt.timedelta(int(n)) for n in draw.integers(0, 28, 8_000)]
+        )
+    )
+    offer = pl.col("arm") == "offer"
+    frame = frame.with_columns(spend_cents=pl.col("spend_cents") + change * offer)
+    return wb.read_out(frame, metrics=["spend_cents"], covariates=["before_cents"], day="day")
+
+
+def test_an_effect_at_weekends_alone_differs_by_day_of_the_week_and_has_no_trend():
+    found = days_apart(600 * (pl.col("day").dt.weekday() >= 6))
+    by_weekday = found.weekdays["offer"]
+    assert by_weekday.differs
+    effects = by_weekday.table.set_index("weekday")["effect"]
+    assert set(effects.nlargest(2).index) == {"Saturday", "Sunday"}
+    assert effects["Monday"] == pytest.approx(0, abs=4 * by_weekday.table["standard_error"].max())
+    assert "effects by day of the week differ by more than chance" in found.text
+    assert not found.novelty.trend
+
+
+def test_an_effect_that_wears_off_has_a_trend_and_no_day_of_the_week():
+    found = days_apart(800 - 28 * (pl.col("day") - dt.date(2026, 3, 2)).dt.total_days())
+    assert found.novelty.trend
+    assert "wears off with the day of entry" in found.text
+    assert found.novelty.slope == pytest.approx(-28, abs=8)
+    assert not found.weekdays["offer"].differs
+
+
+def test_levels_of_weekdays_and_trend_are_those_of_weighted_least_squares():
+    found = days_apart(20 * pl.col("day").dt.day())
+    by_day, by_weekday = found.novelty.table, found.weekdays["offer"]
+    days = pd.DatetimeIndex(by_day["day"])
+    frame = by_day.assign(
+        weekday=days.day_of_week, at=days.day_of_year, w=by_day["standard_error"] ** -2
+    )
+    fit = smf.wls("effect ~ C(weekday) + at", frame, weights=frame["w"]).fit(cov_type="fixed scale")
+    assert by_weekday.slope == pytest.approx(fit.params["at"], rel=1e-9)
+    assert by_weekday.slope_p_value == pytest.approx(fit.pvalues["at"], rel=1e-6)
+    wald = fit.wald_test_terms(scalar=True).table.loc["C(weekday)"]
+    assert by_weekday.p_value == pytest.approx(wald["pvalue"], rel=1e-6)
+
+
+def test_days_that_are_numbers_have_a_trend_and_no_day_of_the_week():
+    frame = table().with_columns(day=pl.col("day").dt.day())
+    found = wb.read_out(frame, metrics=["spend_cents"], day="day")
+    assert found.weekdays == {}
+    assert found.novelty is not None
 
 
 def test_one_huge_customer_is_named_and_the_effect_is_given_with_the_top_cut():

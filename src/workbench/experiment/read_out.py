@@ -56,12 +56,15 @@ from workbench.experiment.segments import Heterogeneity, Novelty, heterogeneity,
 from workbench.experiment.trust import Trust, TrustCheck
 from workbench.experiment.unit_columns import Layout, moments_of
 from workbench.experiment.units import ARM, Source, Units, read_source, take_units
+from workbench.experiment.weekdays import Weekdays, weekdays
 from workbench.frames import UNKNOWN_GROUP, Frame, need_columns
 from workbench.log import Log, open_log
 from workbench.replay import Replay
 
 _BALANCE = "·balance"
 _GROUP = "·group"
+_DATE = "·date"
+_WEEK = 7
 _CONSTANT = 1e-18
 _FEWEST_DAYS = 3
 _Key = tuple[str, str, Population]
@@ -94,7 +97,9 @@ class ReadOut(text.Result):
         balance: Covariates before the experiment; None without any.
         comparisons: The effects by metric, arm and population.
         segments: Effects on the first metric by segment, for each dimension and arm.
-        novelty: The effect on the first metric by day of entry; None without days.
+        novelty: The effect of the first arm on the first metric by day of entry; None without days.
+        weekdays: The effect on the first metric by day of the week of entry and its trend apart from
+            that, for each arm; empty without more than a week of dates.
         outliers: How much hangs on single units; None without a mean.
         level: Level of the intervals.
         worth: What the effects come to in all, in sentences.
@@ -109,6 +114,7 @@ class ReadOut(text.Result):
     comparisons: Mapping[_Key, Comparison]
     segments: Mapping[tuple[str, str], Heterogeneity]
     novelty: Novelty | None
+    weekdays: Mapping[str, Weekdays]
     outliers: Outliers | None
     level: float
     worth: str
@@ -223,7 +229,8 @@ def read_out(
         cluster: Column of what was assigned as a whole, such as a store and hour.
         weights: Column of weights.
         segments: Columns of segments that were named before; effects are shrunk.
-        day: Column of the day on which a unit entered.
+        day: Column of the day on which a unit entered; the effect is tested for a trend by day and, where
+            the column holds dates, for a difference between days of the week.
         stages: Columns that are true for units that reached a stage which treatment cannot touch;
             the sample ratio must hold there too.
         trigger: Column that is true for units whose trigger occurred, in all arms (ghosts too).
@@ -397,10 +404,12 @@ def read_units(
         comparisons, thin = _comparisons(units, question, parts, moments)
     table = _table(comparisons, thin, correction, level)
     first = next((each for each in question.metrics if isinstance(each, Mean | Ratio)), None)
-    by_segment, by_day = {}, None
+    by_segment, by_day, by_weekday = {}, None, {}
     if first is not None:
         by_segment = _segments(units, question, parts, first, segments)
-        by_day = _novelty(units, question, parts, first, day) if day else None
+        by_weekday = _weekdays(units, question, parts, first, day) if day else {}
+        week = next(iter(by_weekday.values()), None)
+        by_day = _novelty(units, question, parts, first, day, week=week) if day else None
     plain = {(name, arm): each for (name, arm, whom), each in comparisons.items() if whom == "all"}
     ends = {
         (metric.name, arm): moments[arm][_name(metric, "all")]
@@ -409,7 +418,12 @@ def read_units(
         for arm in units.arms
     }
     hanging = None if layout.weighted or effects else outliers(units, question.metrics, plain, ends)
-    further = [*by_segment.values(), *([by_day] if by_day else []), *([hanging] if hanging else [])]
+    further = [
+        *by_segment.values(),
+        *([by_day] if by_day else []),
+        *by_weekday.values(),
+        *([hanging] if hanging else []),
+    ]
     # An interaction has no units of its own to add its effect up over.
     sizes = {each.name: units_of(each, units.counts) for each in effects if each.order == 1}
     counts_of = sizes if effects else units.counts
@@ -424,6 +438,7 @@ def read_units(
         comparisons=comparisons,
         segments=by_segment,
         novelty=by_day,
+        weekdays=by_weekday,
         outliers=hanging,
         level=level,
         worth=told.worth,
@@ -445,6 +460,7 @@ def _refused(
         comparisons={},
         segments={},
         novelty=None,
+        weekdays={},
         outliers=None,
         level=level,
         worth="Nothing can be said of what it is worth.",
@@ -682,9 +698,18 @@ def _segments(
 
 
 def _novelty(
-    units: Units, question: Question, parts: Mapping[str, Parts], metric: Mean | Ratio, day: str
+    units: Units,
+    question: Question,
+    parts: Mapping[str, Parts],
+    metric: Mean | Ratio,
+    day: str,
+    *,
+    week: Weekdays | None,
 ) -> Novelty | None:
-    """Return the trend of the effect of the first arm by day of entry; None for too few days."""
+    """Return the trend of the effect of the first arm by day of entry; None for too few days.
+
+    The trend is that within days of the week where these are known.
+    """
     kind = units.frame.collect_schema()[day]
     effects = next(iter(_grouped(units, question, parts, metric, day).values()), {})
     known = [(name, each) for name, each in effects.items() if name is not None]
@@ -693,8 +718,26 @@ def _novelty(
     days = pl.Series([name for name, _ in known])
     numbers = days.cast(pl.Date).to_physical() if kind.is_temporal() else days.cast(pl.Float64)
     return novelty(
-        [(name, float(at), each) for (name, each), at in zip(known, numbers, strict=True)]
+        [(name, float(at), each) for (name, each), at in zip(known, numbers, strict=True)],
+        within=None if week is None else (week.slope, week.slope_p_value),
     )
+
+
+def _weekdays(
+    units: Units, question: Question, parts: Mapping[str, Parts], metric: Mean | Ratio, day: str
+) -> dict[str, Weekdays]:
+    """Return the effects on one metric by day of the week, for each arm; none without enough dates."""
+    if not units.frame.collect_schema()[day].is_temporal():
+        return {}
+    dated = dataclasses.replace(
+        units, frame=units.frame.with_columns(pl.col(day).cast(pl.Date).alias(_DATE))
+    )
+    found = {}
+    for arm, effects in _grouped(dated, question, parts, metric, _DATE).items():
+        known = [(date, each) for date, each in effects.items() if isinstance(date, dt.date)]
+        if len(known) > _WEEK:
+            found[arm] = weekdays(known)
+    return found
 
 
 def _grouped(

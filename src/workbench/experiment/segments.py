@@ -116,11 +116,17 @@ def heterogeneity(
     )
 
 
-def novelty(effects: Sequence[tuple[object, float, Estimate]], *, alpha: float = 0.05) -> Novelty:
+def novelty(
+    effects: Sequence[tuple[object, float, Estimate]],
+    *,
+    within: tuple[float, float] | None = None,
+    alpha: float = 0.05,
+) -> Novelty:
     """Find whether the effect grows or wears off with the day on which units entered.
 
     Args:
         effects: Day as it is shown, its number, and the effect of who entered on it.
+        within: Change a day and its p-value within days of the week, in place of a plain line.
         alpha: Level of the verdict.
 
     Raises:
@@ -141,6 +147,8 @@ def novelty(effects: Sequence[tuple[object, float, Estimate]], *, alpha: float =
     below = float(weights @ centred**2)
     slope = float(weights @ (centred * values)) / below
     p_value = float(2 * stats.norm.sf(abs(slope) * math.sqrt(below)))
+    if within is not None:
+        slope, p_value = within
     trend = p_value < alpha
     mean = float(weights @ values)
     away = "wears off" if slope * mean < 0 else "grows"
