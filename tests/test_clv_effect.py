@@ -66,6 +66,13 @@ def test_arms_of_one_world_differ_by_nothing_that_is_sure(arms):
     assert abs(draws.mean()) < 3 * draws.std()  # whichever world it is, but for one in 370
 
 
+def test_deviations_of_independent_arms_add_up_though_their_fits_have_one_seed(arms):
+    values = {name: value for name, (value, _) in arms.items()}
+    draws = clv_effect(values, control="none").draws["keeps"]
+    alone = [_means(value).std() for value in values.values()]
+    assert draws.std() == pytest.approx(np.hypot(*alone), rel=0.15)
+
+
 def test_intervals_of_an_arm_hold_its_truth_as_often_as_they_say():
     """Of 20 arms of one world a 0.9 interval misses at most 6 (0.998 of the binomial)."""
     missed = 0

@@ -19,6 +19,7 @@ from workbench.clv import gamma_gamma
 from workbench.clv.models import expected_purchases_new
 from workbench.clv.value import CustomerValue, ends_of
 from workbench.errors import InputError, ParameterError, problem
+from workbench.streams import stream
 
 Floats = npt.NDArray[np.float64]
 
@@ -53,7 +54,7 @@ def clv_effect(
     expected margin in the horizon of a customer of the arm, before her history is known, at the ages
     of the arm's customers. It follows from the arm's parameters alone, so that its uncertainty is
     theirs. (The mean over the customers' own values has a noise that goes with that of the
-    parameters: taking the two as independent gives intervals that are a quarter too short.)
+    parameters: taking the two as independent gives intervals that are too short.)
 
     Args:
         values: Value by arm, each of a fit to that arm alone, with one horizon for all.
@@ -71,7 +72,11 @@ def clv_effect(
     ['b']
     """
     _check(values, control, cost_cents or {})
-    means = {arm: _means(value) for arm, value in values.items()}
+    # Fits with one seed have draws that go together; the arms are independent, so each is shuffled.
+    means = {
+        arm: stream(1, f"clv/effect/{arm}").permutation(_means(value))
+        for arm, value in values.items()
+    }
     level = values[control].level
     draws, rows, said = {}, [], []
     for arm, value in values.items():
