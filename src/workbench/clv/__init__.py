@@ -19,6 +19,7 @@ from workbench.clv.offers import (
     new_customer,
     retention_effect,
 )
+from workbench.clv.pooled import GroupFits, fit_groups
 from workbench.clv.predictive import (
     CountsCheck,
     PredictiveCheck,
@@ -41,6 +42,7 @@ __all__ = [
     "CustomerValue",
     "Gate",
     "GateLimits",
+    "GroupFits",
     "GroupValue",
     "HistoryGrid",
     "HoldoutCheck",
@@ -60,6 +62,7 @@ __all__ = [
     "compare_models",
     "counts_check",
     "fit_clv",
+    "fit_groups",
     "frequency_recency",
     "holdout_check",
     "largest_offer",
