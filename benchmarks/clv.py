@@ -14,7 +14,7 @@ What is measured, in one process (pymc-marketing in its own, with the Python tha
 * ``peak_rss_mb``: the most memory that this process held (the bound is 6,000).
 
 The times are wall times of the machine as it is: ``load`` says how busy it was, and
-``cpu_…`` how much computing the same work took.
+``seconds_cpu_…`` how much computing the same work took.
 
 Usage: ``python benchmarks/clv.py [--customers 1000000] [--compare 50000] [--pymc PYTHON] [--json]``.
 """
@@ -77,7 +77,7 @@ def measured(work: Callable[[], Made], figures: dict[str, Any], name: str) -> Ma
     wall, cpu = time.perf_counter(), time.process_time()
     made = work()
     figures[f"seconds_{name}"] = round(time.perf_counter() - wall, 2)
-    figures[f"cpu_{name}"] = round(time.process_time() - cpu, 2)
+    figures[f"seconds_cpu_{name}"] = round(time.process_time() - cpu, 2)
     return made
 
 

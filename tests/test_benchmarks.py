@@ -120,3 +120,16 @@ def test_the_sweep_prints_one_object_with_units():
     found = figures("sweep.py", "--events", "20000", "--repeats", "1")
     assert without_unit(found) == []
     assert found["ratio_sweep_to_single"] == found["worst_ratio_sweep_to_single"]
+
+
+def test_customer_value_prints_one_object_with_what_it_bounds():
+    found = figures("clv.py", "--customers", "1500")
+    assert {
+        "seconds_summary",
+        "seconds_posterior",
+        "seconds_value",
+        "pareto_k",
+        "peak_rss_mb",
+    } <= set(found)
+    assert found["customers"] == 1500
+    assert found["pareto_k"] < 0.7
