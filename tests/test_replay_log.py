@@ -218,13 +218,8 @@ def test_the_funnel_by_group_adds_up_to_the_funnel(log: Log):
 
 
 def test_reasons_that_do_not_add_up_stop_the_replay(log: Log, monkeypatch: pytest.MonkeyPatch):
-    whole = part.decide_part
-
-    def one_row_lost(*given, **named):
-        outcome = whole(*given, **named)
-        return replace(outcome, rows=outcome.rows.head(1))
-
-    monkeypatch.setattr(part, "decide_part", one_row_lost)
+    whole = part.rows_frame
+    monkeypatch.setattr(part, "rows_frame", lambda made: whole(made).head(1))
     with pytest.raises(WorkbenchError, match="often: 28 triggers, but 2 decisions with a reason"):
         replay(log, [programme()])
 
