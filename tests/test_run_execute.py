@@ -153,6 +153,16 @@ def test_dead_kernel_ends_with_138_whatever_papermill_would_say(project):
     assert failed["cells"][-2]["outputs"][-1]["ename"] == "DeadKernel"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="kernels are reached by ports there")
+def test_kernel_is_reached_by_sockets_of_its_own_so_that_no_port_can_be_taken(project):
+    connection = "json.loads(__import__('ipykernel.connect').connect.get_connection_info())"
+    project.add(
+        INGEST, write("log", "one"), f"import json\nrecord('how', {connection}['transport'])"
+    )
+    assert execute.run(project.plan(INGEST)).exit_code == 0
+    assert project.manifest(INGEST)["results"] == {"how": "ipc"}
+
+
 def test_cell_over_its_limit_ends_with_124(project):
     project.add(INGEST, "import time; time.sleep(60)", "print('after')")
     started = time.monotonic()

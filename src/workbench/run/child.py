@@ -14,6 +14,7 @@ import os
 import re
 import signal
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -29,6 +30,7 @@ with quick_imports():
     from papermill.engines import NotebookExecutionManager
     from papermill.iorw import load_notebook_node
     from papermill.parameterize import parameterize_notebook
+    from traitlets.config import Config
 
     from workbench.run.cells import nbformat
 
@@ -90,9 +92,10 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill ships 
     cell, and hangs for ever when a notebook shows short rich progress bars.
     """
 
-    def __init__(self, manager: Manager, events: Events, *, timeout_s: int) -> None:
+    def __init__(self, manager: Manager, events: Events, *, timeout_s: int, channels: Path) -> None:
         super().__init__(
             manager,
+            config=_connection(channels),
             kernel_name="python3",
             timeout=timeout_s,
             startup_timeout=60,
@@ -145,14 +148,15 @@ def execute(job: dict[str, Any], events: Events) -> Status:
         notebook = parameterize_notebook(notebook, job["parameters"], kernel_name="python3")
     manager = Manager(notebook, Path(job["kept"]))
     manager.notebook_start()
-    client = Client(manager, events, timeout_s=int(job["timeout_s"]))
     status: Status = "done"
     error: dict[str, object] | None = None
-    try:
-        client.execute(cwd=str(Path(job["notebook"]).parent))
-    except BaseException as raised:  # noqa: BLE001 - whatever ended the run is its status
-        status, kind, message = _status_of(raised)
-        error = {"type": kind, "message": message, "cell": client.cell or None}
+    with tempfile.TemporaryDirectory(prefix="kernel-", ignore_cleanup_errors=True) as folder:
+        client = Client(manager, events, timeout_s=int(job["timeout_s"]), channels=Path(folder))
+        try:
+            client.execute(cwd=str(Path(job["notebook"]).parent))
+        except BaseException as raised:  # noqa: BLE001 - whatever ended the run is its status
+            status, kind, message = _status_of(raised)
+            error = {"type": kind, "message": message, "cell": client.cell or None}
     manager.notebook_complete()
     manager.write()
     events.tell(
@@ -165,6 +169,19 @@ def execute(job: dict[str, Any], events: Events) -> Status:
         duration_s=round(time.monotonic() - started, 3),
     )
     return status
+
+
+def _connection(folder: Path) -> Config:
+    """Return how to reach a kernel: by sockets in a folder of its own.
+
+    A TCP port that was free when it was chosen may be taken when the kernel binds it, and nothing
+    is said for a minute: the kernels of several notebooks, and of other programs, start at once.
+    """
+    if os.name == "nt":  # no such sockets there
+        return Config()
+    return Config(
+        KernelManager={"transport": "ipc", "connection_file": str(folder / "kernel.json")}
+    )
 
 
 def _status_of(raised: BaseException) -> tuple[Status, str, str]:  # noqa: PLR0911 - one line a case
