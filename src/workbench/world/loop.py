@@ -66,7 +66,7 @@ from workbench.world.stretch import Part, Stretch
 
 CUSTOMERS_A_PART = 70_000
 """The most customers of a part: fewer parts cost less, more of them need less room at one time."""
-DAYS_AT_ONCE = 3
+DAYS_AT_ONCE = 4
 """Days that are lived before the core looks at them; the length changes no decision."""
 
 _CONSENT = pl.Schema(

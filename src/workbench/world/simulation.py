@@ -157,6 +157,7 @@ def simulate(
 
         _behind(keep, loop.stretches(count, Stretch.told))
         tables = {**loop.books.frames, "consent": loop.consent_frame()}
+        loop.parts.clear()  # nobody lives on: room for the parts of the log
         soil = _soil(loop, decided) if world.dirt.any else None
         log = writer.finish(replace(loop.books, frames=tables), soil)
         withheld = withheld_effects(loop, bought.mine, decided, withhold)
