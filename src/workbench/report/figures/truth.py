@@ -187,6 +187,7 @@ def simulated_beside_real(
     """
     data = frames.ready(frame, "simulated_beside_real", ["marginal", "source", "place", "share"])
     names = list(dict.fromkeys(data["marginal"]))
+    lines = alt.Legend(orient="top", symbolType="stroke")
     figure: alt.FacetChart = (
         alt.Chart(data)
         .mark_line(point=alt.OverlayMarkDef(size=24, filled=True))
@@ -198,11 +199,11 @@ def simulated_beside_real(
                 scale=alt.Scale(
                     domain=["real", "simulated"], range=[theme.PALETTE[1], theme.PALETTE[0]]
                 ),
-                legend=alt.Legend(orient="top", symbolType="stroke"),
+                legend=lines,
             ),
             strokeDash=alt.StrokeDash(
                 "source:N",
-                legend=None,
+                legend=lines,
                 scale=alt.Scale(domain=["real", "simulated"], range=[[5, 3], [1, 0]]),
             ),
             tooltip=[
