@@ -87,7 +87,7 @@ def write_run_file(path: Path, shop: str, runs: str) -> None:
         ),
         (
             "41_read_out_experiment",
-            {"source": f"{runs}/decisions", "outcomes": f"{runs}/log"},
+            {"source": f"{runs}/world/decisions", "outcomes": f"{runs}/world/log"},
             [],
         ),
         ("43_trust_the_read_out", {"experiments": 20}, ["calibration"]),

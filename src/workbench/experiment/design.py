@@ -119,7 +119,7 @@ def design(
 
     >>> plan = design(Baseline(name="bought", level=0.05, variance=0.0475, proportion=True))
     >>> plan.units, plan.table["comparison"].to_list()
-    (244214, ['treatment'])
+    (244241, ['treatment'])
     """
     check_alpha(alpha)
     if not (math.isfinite(lift) and lift):
