@@ -17,6 +17,7 @@ from workbench.arguments import checked
 from workbench.decision.assignment import holdout_columns
 from workbench.decision.house import ProgrammeSet
 from workbench.errors import InputError, ParameterError, did_you_mean, problem
+from workbench.experiment.units import decision_files
 from workbench.frames import Frame, as_polars, need_columns
 from workbench.log import Log
 from workbench.records import DAY_US, HELD_OUT, OFFERED, REASON_OF_CODE
@@ -156,7 +157,7 @@ def _decision_rows(decisions: Frame | str | Path) -> pl.LazyFrame:
         return decisions
     if not isinstance(decisions, str | Path):
         return as_polars(decisions, "decisions").lazy()
-    parts = sorted(Path(decisions).glob("decisions-*.parquet"))
+    parts = decision_files(Path(decisions))
     if not parts:
         raise InputError(f"{decisions} holds no decision log; replay or simulate first")
     return pl.scan_parquet(parts)

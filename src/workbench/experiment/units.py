@@ -122,6 +122,15 @@ def take_units(
     )
 
 
+def decision_files(folder: Path) -> list[Path]:
+    """Return the files of the decision log in a folder; other files may lie beside them.
+
+    >>> decision_files(Path("notebooks"))
+    []
+    """
+    return sorted(folder.glob("decisions-*.parquet"))
+
+
 def read_source(source: Source) -> pl.LazyFrame:
     """Return what a caller brings as a lazy frame; a path is a Parquet file or a folder of them.
 
@@ -144,7 +153,7 @@ def read_source(source: Source) -> pl.LazyFrame:
     try:
         files = [path]
         if path.is_dir():
-            files = sorted(path.glob("decisions-*.parquet")) or sorted(path.glob("*.parquet"))
+            files = decision_files(path) or sorted(path.glob("*.parquet"))
         if not files:
             raise InputError(problem("units", str(source), "is a folder without a Parquet file"))
         frame = pl.scan_parquet(files)
