@@ -19,7 +19,8 @@ from workbench.decision.rolling import Rest, Rows
 from workbench.decision.rules import RESPONSES
 from workbench.errors import InputError
 from workbench.log.schema import INSTANT
-from workbench.replay.job import Job, Position
+from workbench.replay.job import Job
+from workbench.replay.windows import Position
 
 TICK = -1
 """The type of rows that are no events but instants of the calendar."""

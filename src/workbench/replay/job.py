@@ -21,9 +21,6 @@ from workbench.decision.rules import RESPONSES, Rules, rules_of, tracks_answers
 from workbench.log.schema import Column
 from workbench.params import Parameters, digest_of
 
-Position = tuple[int, int]
-"""``(known_at_us, seq)``: events before it were seen, an event at it was not."""
-
 
 class LogLike(Protocol):
     """What a replay needs of a stored log."""

@@ -39,7 +39,6 @@ from workbench.replay.events import scan
 from workbench.replay.job import (
     Job,
     LogLike,
-    Position,
     columns_key,
     job_again,
     job_beside,
@@ -47,6 +46,7 @@ from workbench.replay.job import (
 )
 from workbench.replay.part import Outcome, PartState, Prepared, Read
 from workbench.replay.result import Replay
+from workbench.replay.windows import Position
 
 THROUGH = (OFFERED, AWARDED, HELD_OUT, GLOBAL_HOLDOUT, QUEUED)
 """Reasons of a decision that has an offer: it goes out, waits, or is a ghost."""

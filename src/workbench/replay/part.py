@@ -56,8 +56,9 @@ from workbench.replay.decided import (
     rows_frame,
 )
 from workbench.replay.events import Part
-from workbench.replay.job import Job, Position
+from workbench.replay.job import Job
 from workbench.replay.reserves import closings_table, reserves_of
+from workbench.replay.windows import Position
 
 __all__ = [
     "DECISIONS_SCHEMA",
