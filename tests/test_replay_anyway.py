@@ -59,6 +59,8 @@ def test_a_share_is_drawn_anew_each_week_so_that_it_reaches_more_than_the_share(
 def test_a_broadcast_that_costs_less_than_wanted_is_sent_to_everybody(log: Log):
     weekly = programme("weekly", **WEEKLY)
     whole = replay(log, [weekly])
+    with pytest.raises(ParameterError, match="committed_cents was 0, must be above 0"):
+        broadcast_at_cost(whole, [weekly], committed_cents=0)
     more = broadcast_at_cost(whole, [weekly], committed_cents=10**9)
     assert more.committed_cost_cents == whole.committed_cost_cents
 

@@ -40,7 +40,7 @@ def broadcast_at_cost(
 
     Raises:
         ParameterError: ``broadcast`` is not one calendar programme with ``unit: decision`` and
-            ``holdout_share``, or it costs nothing.
+            ``holdout_share``, it costs nothing, or nothing is what it shall cost.
         InputError: The replay was opened without its log.
 
     >>> from workbench.decision import load_programmes
@@ -56,14 +56,15 @@ def broadcast_at_cost(
     name = _checked_broadcast(programmes)
     whole = replay(replayed.log, programmes)
     wanted = replayed.committed_cost_cents if committed_cents is None else committed_cents
-    if wanted < 0:
-        raise ParameterError(problem("committed_cents", wanted, "must be at least 0"))
     costs = whole.committed_cost_cents
-    if costs == 0 and wanted:
+    if costs == 0:
         raise ParameterError(
             f"{name} costs nothing over this log, so no share of it costs {text.amount(wanted)}; "
             "give its offer a cost and a redemption rate"
         )
+    if wanted <= 0:
+        rule = "must be above 0: what may cost nothing is no broadcast"
+        raise ParameterError(problem("committed_cents", wanted, rule))
     if wanted >= costs:
         return whole
     held = _WHOLE - round(_WHOLE * wanted / costs)
