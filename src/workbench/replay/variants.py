@@ -10,6 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from workbench import text
 from workbench.arguments import checked
 from workbench.decision.budgets import Ledger
@@ -66,15 +69,15 @@ class Sweep(text.Result):
 
 @checked
 def vary(
-    programmes: Sequence[Programme], key: str, values: Sequence[Value] | str
+    programmes: Sequence[Programme], key: str, values: Sequence[Value] | NDArray[Any] | str
 ) -> dict[str, ProgrammeSet]:
     """Return programme sets that differ in one key, by the value that each has.
 
     Args:
         programmes: The programmes with their house.
         key: Path of the key, such as ``lunch_basket.limits.caps.0.count`` or ``house.slot``.
-        values: Its values as a file would write them, or a text that lists them with commas; none
-            (in a text: ``null``) takes the key out.
+        values: Its values as a file would write them (NumPy's too), or a text that lists them with
+            commas; none (in a text: ``null``) takes the key out.
 
     Returns:
         The sets by the text of their value, in the order given.
@@ -88,9 +91,10 @@ def vary(
     ['3 days', '7 days']
     >>> list(vary(programmes, "house.caps.0.count", "1, 2, 3"))
     ['1', '2', '3']
+    >>> list(vary(programmes, "house.caps.0.count", np.arange(1, 4)))
+    ['1', '2', '3']
     """
-    if isinstance(values, str):
-        values = _listed(values)
+    values = _listed(values) if isinstance(values, str) else _plain(values)
     labels = ["none" if value is None else str(value) for value in values]
     if not labels:
         raise ParameterError("values was empty; name at least one value of the key")
@@ -100,6 +104,11 @@ def vary(
     return {
         label: changed(chosen, {key: value}) for label, value in zip(labels, values, strict=True)
     }
+
+
+def _plain(values: Sequence[Value] | NDArray[Any]) -> list[Value]:
+    """Return values as a file would hold them, NumPy's as Python's."""
+    return [each.item() if isinstance(each, np.generic) else each for each in values]
 
 
 def _listed(values: str) -> list[Value]:
