@@ -390,6 +390,10 @@ def test_bad_input_is_refused_with_what_to_do(tmp_path):
         InputError, match="before the first event of 'ann', which was known at 2024-01-02 12:00 UTC"
     ):
         explain(done, "ann", at="2024-01-01T00:00:00Z")
+    with pytest.raises(
+        InputError, match="after the end of the replay at 2024-01-03 12:00 UTC; name an instant"
+    ):
+        explain(done, "ann", at="2024-01-05T00:00:00Z")
     with pytest.raises(ParameterError, match="at was '2024-01-05', must be an instant with a zone"):
         explain(done, "ann", at="2024-01-05")
     with pytest.raises(ParameterError, match="must be an instant with a zone"):

@@ -57,7 +57,8 @@ def explain(
 
     Raises:
         InputError: The replay has no log, the customer is not in it, the instant lies before the
-            customer's first event, or the log decides otherwise than the decision log says.
+            customer's first event or after the end of the replay, or the log decides otherwise
+            than the decision log says.
         ParameterError: ``at`` is neither an instant with a zone nor a decision of the customer, or
             there is no such programme.
 
@@ -114,6 +115,7 @@ def _found(person: OnePerson, at: datetime | str | None) -> _Found:
                 f"at was {text.instant(instant, zone)}, before the first event of "
                 f"{person.person_id!r}, which was known at {text.instant(first, zone)}"
             )
+        _not_behind(person, instant)
         exact = decisions.filter((pl.col("known_at") == instant) | (pl.col("ts") == instant))
         if exact.height:
             return _of_set(person, exact.row(-1, named=True))
@@ -130,6 +132,17 @@ def _found(person: OnePerson, at: datetime | str | None) -> _Found:
     if mine.height:
         return _of_set(person, mine.row(-1, named=True))
     return _Found(None, _event(person, last["event_id"]), _us(last["known_at"]))
+
+
+def _not_behind(person: OnePerson, instant: datetime) -> None:
+    """Refuse an instant of which the replay says nothing, because it ended before."""
+    end_us = person.until[0]
+    if (instant - _EPOCH) // timedelta(microseconds=1) > end_us:
+        zone = person.job.references.zone
+        raise InputError(
+            f"at was {text.instant(instant, zone)}, after the end of the replay at "
+            f"{text.instant(end_us, zone)}; name an instant before it, or replay further"
+        )
 
 
 def _of_set(person: OnePerson, row: dict[str, object]) -> _Found:
