@@ -33,7 +33,14 @@ def test_two_decision_logs_are_compared_in_words_and_in_json(place, capsys):
     assert "20 of 32 decisions differ" in compared.text
     capsys.readouterr()
     assert cli.run_command(["diff", "a", "b"]) == 0
-    assert capsys.readouterr().out == compared.text + "\n"
+    sentence, table = capsys.readouterr().out.split("\n\n")
+    assert sentence == compared.text
+    names, first, _ = (line.split() for line in table.strip().splitlines())
+    assert dict(zip(names, first, strict=True)) == {
+        "programme": "often", "differing": "20", "triggers_a": "32", "triggers_b": "32",
+        "delivered_a": "9", "delivered_b": "24", "persons_reached_a": "3",
+        "persons_reached_b": "3", "promised_a_cents": "1125", "promised_b_cents": "3000",
+    }  # fmt: skip
     assert cli.run_command(["diff", "a", "b", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["text"] == compared.text

@@ -194,8 +194,20 @@ def diff(
                 "by_stage": _records(compared.by_stage),
             }
         )
-    else:
-        _print(compared.text)
+        return
+    _print(compared.text)
+    _print("")
+    columns = [
+        "programme",
+        "differing",
+        *(each.format(side) for each in _COMPARED for side in "ab"),
+    ]
+    shown = compared.table[columns].astype("object").fillna("")
+    _print_rows([tuple(columns), *shown.to_numpy().tolist()])
+
+
+_COMPARED = ("triggers_{}", "delivered_{}", "persons_reached_{}", "promised_{}_cents")
+"""What ``diff`` prints of both replays, as its table names it."""
 
 
 @app.command()
