@@ -12,6 +12,7 @@ from workbench.calibration.effects import Readings, readings
 from workbench.calibration.fitted import Calibrated, calibrate_world
 from workbench.calibration.marginals import Marginals, compare_marginals
 from workbench.calibration.mistakes import common_mistakes
+from workbench.calibration.offer_experiment import OfferExperiment, simulate_offer_experiment
 from workbench.calibration.table import EXPERIMENTS, CalibrationTable, calibration_table
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "FirstDays",
     "Marginals",
     "MovedHabit",
+    "OfferExperiment",
     "Readings",
     "calibrate_world",
     "calibration_table",
@@ -31,4 +33,5 @@ __all__ = [
     "first_days",
     "moved_habit",
     "readings",
+    "simulate_offer_experiment",
 ]

@@ -9,6 +9,7 @@ from workbench.replay.decision_log import load_state
 from workbench.replay.explaining import Explanation, explain
 from workbench.replay.factors import Sensitivity, sensitivity
 from workbench.replay.gains import Gains
+from workbench.replay.labels import label_triggers, load_dimensions
 from workbench.replay.log_replay import replay
 from workbench.replay.one_event import DecisionCore
 from workbench.replay.reach import Reach, reach_by
@@ -44,6 +45,8 @@ __all__ = [
     "diff",
     "explain",
     "funnel_rows",
+    "label_triggers",
+    "load_dimensions",
     "load_state",
     "open_replay",
     "reach_by",
