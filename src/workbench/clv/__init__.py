@@ -7,10 +7,10 @@ from workbench.clv.comparison import Comparison, compare_models
 from workbench.clv.effect import ClvEffect, clv_effect
 from workbench.clv.fit import ClvFit
 from workbench.clv.fitting import fit_clv
-from workbench.clv.gates import Gate, GateLimits
 from workbench.clv.groups import GroupValue, cohorts, value_by
 from workbench.clv.histories import HistoryGrid, alive_after_silence, frequency_recency
 from workbench.clv.holdout import HoldoutCheck, Tracking, holdout_check, tracking
+from workbench.clv.limits import GateLimits
 from workbench.clv.offers import (
     NewCustomer,
     OfferLimit,
@@ -31,6 +31,7 @@ from workbench.clv.ranking import BestCustomers, best_customers
 from workbench.clv.spread import Concentration, value_concentration, value_spread
 from workbench.clv.summary import RfmSummary, as_summary, check_invariants, rfm_summary
 from workbench.clv.value import CustomerValue
+from workbench.gates import Gate
 
 __all__ = [
     "BestCustomers",

@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from workbench import text
-from workbench.clv.gates import Check, GateLimits
 from workbench.clv.lifetimes_fitters import RawFit
+from workbench.clv.limits import GateLimits
 from workbench.clv.nuts import Chains, sample_nuts
 from workbench.clv.posterior import Target, find_mode, sample
+from workbench.gates import Check
 from workbench.streams import stream
 
 Floats = npt.NDArray[np.float64]

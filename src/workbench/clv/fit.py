@@ -13,13 +13,13 @@ import pandas as pd
 from workbench import text
 from workbench.clv import gamma_gamma
 from workbench.clv.estimate import Method
-from workbench.clv.gates import Gate
 from workbench.clv.models import MODELS, Model, Purchases, expected_purchases
 from workbench.clv.priors import Prior
 from workbench.clv.rows import Rows
 from workbench.clv.summary import DAYS_PER_UNIT, RfmSummary
 from workbench.clv.value import CustomerValue, customer_value
 from workbench.errors import InputError, ParameterError, problem
+from workbench.gates import Gate
 
 Floats = npt.NDArray[np.float64]
 Spend = Literal["gamma_gamma"]

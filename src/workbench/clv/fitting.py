@@ -16,14 +16,15 @@ from workbench.arguments import checked
 from workbench.clv import gamma_gamma
 from workbench.clv.estimate import Estimate, How, Method, estimate
 from workbench.clv.fit import ClvFit, Spend
-from workbench.clv.gates import Check, Gate, GateLimits, gate
 from workbench.clv.lifetimes_fitters import fit_gamma_gamma, fit_purchases
+from workbench.clv.limits import GateLimits
 from workbench.clv.models import MODELS, Purchases
 from workbench.clv.posterior import Target
 from workbench.clv.priors import Prior, chosen
 from workbench.clv.rows import Rows, collapse
 from workbench.clv.summary import DAYS_PER_UNIT, RfmSummary, Unit
 from workbench.errors import InputError, ParameterError, did_you_mean, problem
+from workbench.gates import Check, Gate, gate
 
 Floats = npt.NDArray[np.float64]
 

@@ -15,11 +15,12 @@ import polars as pl
 from workbench import text
 from workbench.arguments import checked
 from workbench.clv.fit import ClvFit
-from workbench.clv.gates import Check, Gate, GateLimits, gate
+from workbench.clv.limits import GateLimits
 from workbench.clv.models import expected_purchases, expected_purchases_new
 from workbench.clv.rows import collapse
 from workbench.clv.summary import DAYS_PER_UNIT, RfmSummary
 from workbench.errors import InputError, ParameterError, problem
+from workbench.gates import Check, Gate, gate
 
 Floats = npt.NDArray[np.float64]
 

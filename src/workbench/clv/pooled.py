@@ -21,7 +21,6 @@ from scipy.special import logsumexp
 from workbench import text
 from workbench.arguments import checked
 from workbench.clv.fit import ClvFit
-from workbench.clv.gates import Check, gate
 from workbench.clv.models import MODELS, Purchases
 from workbench.clv.posterior import Target, find_mode, sample
 from workbench.clv.priors import Prior
@@ -29,6 +28,7 @@ from workbench.clv.rows import Rows, collapse
 from workbench.clv.smoothing import MOST_PARETO_K
 from workbench.errors import InputError
 from workbench.frames import UNKNOWN_GROUP, Frame, groups_of
+from workbench.gates import Check, gate
 from workbench.streams import stream
 
 Floats = npt.NDArray[np.float64]

@@ -11,9 +11,10 @@ import pandas as pd
 from workbench import text
 from workbench.arguments import checked
 from workbench.clv.fit import ClvFit
-from workbench.clv.gates import Check, Gate, GateLimits, gate
+from workbench.clv.limits import GateLimits
 from workbench.clv.value import ends_of, mean_and_ends
 from workbench.errors import InputError, ParameterError, problem
+from workbench.gates import Check, Gate, gate
 from workbench.streams import stream
 
 Floats = npt.NDArray[np.float64]

@@ -1,15 +1,9 @@
-"""Gates of a CLV fit: checks with a value and a limit, and whether all hold. Owns no model."""
+"""The limits that a CLV fit is held against. Owns no check and no model."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
-
-import pandas as pd
 from pydantic import Field
 
-from workbench import text
 from workbench.params import Parameters
 
 
@@ -37,39 +31,3 @@ class GateLimits(Parameters):
     max_correlation: float = Field(default=0.3, gt=0, le=1)
     max_coverage_error: float = Field(default=0.1, gt=0, lt=1)
     max_holdout_error: float = Field(default=0.15, gt=0)
-
-
-class Check(NamedTuple):
-    """One check: what was measured, its value as text, the rule, and whether it holds."""
-
-    name: str
-    value: str
-    rule: str
-    passed: bool
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Gate(text.Result):
-    """Checks with their values; ``passed`` only when every one holds.
-
-    >>> gate([Check("repeat customers", "12", "at least 100", False)], "fit").text
-    'The gate of the fit did not pass: repeat customers was 12, must be at least 100.'
-    """
-
-    passed: bool
-
-
-def gate(checks: Sequence[Check], subject: str) -> Gate:
-    """Return the gate of some checks; there must be at least one."""
-    failed = [check for check in checks if not check.passed]
-    if failed:
-        parts = [f"{check.name} was {check.value}, must be {check.rule}" for check in failed]
-        said = f"The gate of the {subject} did not pass: {'; '.join(parts)}."
-    else:
-        parts = [f"{check.name} {check.value} ({check.rule})" for check in checks]
-        said = f"The gate of the {subject} passed: {'; '.join(parts)}."
-    return Gate(
-        table=pd.DataFrame(checks, columns=list(Check._fields)),
-        text=said,
-        passed=bool(checks) and not failed,
-    )
