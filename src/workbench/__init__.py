@@ -111,6 +111,7 @@ if TYPE_CHECKING:
         weekly_decisions,
     )
     from workbench.run import notebook, open_purchases, provenance, read_table, record, save_table
+    from workbench.uplift import UpliftPrior, fit_uplift, one_rule, read_uplift
     from workbench.world import effect_of, load_world, simulate, twin, world_table
 
 __all__ = [
@@ -124,6 +125,7 @@ __all__ = [
     "Proportion",
     "Quantile",
     "Ratio",
+    "UpliftPrior",
     "alive_after_silence",
     "believe",
     "best_customers",
@@ -151,6 +153,7 @@ __all__ = [
     "first_days",
     "fit_clv",
     "fit_groups",
+    "fit_uplift",
     "frequency_recency",
     "funnel_rows",
     "growth_beside",
@@ -169,6 +172,7 @@ __all__ = [
     "moved_habit",
     "new_customer",
     "notebook",
+    "one_rule",
     "open_log",
     "open_purchases",
     "open_replay",
@@ -183,6 +187,7 @@ __all__ = [
     "reach_by",
     "read_out",
     "read_table",
+    "read_uplift",
     "readings",
     "record",
     "refusals",
@@ -318,6 +323,12 @@ _OWNERS = {
         "read_table",
         "record",
         "save_table",
+    ),
+    "workbench.uplift": (
+        "UpliftPrior",
+        "fit_uplift",
+        "one_rule",
+        "read_uplift",
     ),
     "workbench.world": ("effect_of", "load_world", "simulate", "twin", "world_table"),
 }
