@@ -36,6 +36,32 @@ def chart_frames() -> dict[str, pd.DataFrame]:
             ],
             columns=["week", "type", "events"],
         ),
+        "uplift_by_cell": pd.DataFrame(
+            [
+                (f"{often} · {moment}", offer, size, size - 60, size + 60, size + 20)
+                for often, low in (("regular", -80), ("seldom", 60))
+                for moment in ("morning", "evening")
+                for offer, size in (("dessert", low + 20.0), ("three off", 1.5 * low))
+            ],
+            columns=["cell", "offer", "uplift_cents", "low", "high", "truth"],
+        ),
+        "profit_by_budget": pd.DataFrame(
+            [
+                (1e5 * k, 3e5 * math.sqrt(k), 1e5 * math.sqrt(k), 5e5 * math.sqrt(k))
+                for k in (1, 2, 4, 8)
+            ],
+            columns=["budget_cents", "profit_cents", "low", "high"],
+        ),
+        "rules_compared": pd.DataFrame(
+            [
+                ("the policy, as expected", 48.0, 10.0, 86.0),
+                ("the policy", 68.0, 62.0, 73.0),
+                ("dessert for all", 33.0, 27.0, 39.0),
+                ("three off for all", -17.0, -24.0, -10.0),
+                ("nobody", 0.0, 0.0, 0.0),
+            ],
+            columns=["rule", "profit_cents", "low", "high"],
+        ),
         "came_anyway": pd.DataFrame(
             {
                 "sent": ["as it is", "other programmes", "weekly broadcast"],

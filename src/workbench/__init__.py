@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from workbench.calibration import (
         calibrate_world,
         calibration_table,
+        closed_loop,
         common_mistakes,
         compare_marginals,
         discount_and_check,
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
         moved_habit,
         readings,
         simulate_offer_experiment,
+        try_policy,
+        uplift_beside_truth,
     )
     from workbench.clv import (
         Prior,
@@ -84,6 +87,19 @@ if TYPE_CHECKING:
     from workbench.experiment.spending import plan_looks
     from workbench.experiment.triggers import expected_triggers
     from workbench.log import hourly_share, ingest, open_log, table_sizes, weekly_events
+    from workbench.policy import (
+        Budget,
+        ContactLimit,
+        allocate,
+        allocation_by_budget,
+        plan_over_triggers,
+        policy_of,
+        policy_table,
+        read_policy,
+        response_classes,
+        triggers_of,
+        write_policy,
+    )
     from workbench.profile import load_segments, profile, rfm_grid, rfm_scores, segment
     from workbench.records import Event
     from workbench.replay import (
@@ -116,6 +132,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Baseline",
+    "Budget",
+    "ContactLimit",
     "Count",
     "Covariate",
     "DecisionCore",
@@ -127,6 +145,8 @@ __all__ = [
     "Ratio",
     "UpliftPrior",
     "alive_after_silence",
+    "allocate",
+    "allocation_by_budget",
     "believe",
     "best_customers",
     "best_test_size",
@@ -136,6 +156,7 @@ __all__ = [
     "calibration_table",
     "came_anyway",
     "causes",
+    "closed_loop",
     "clv_effect",
     "cohorts",
     "common_mistakes",
@@ -178,6 +199,9 @@ __all__ = [
     "open_replay",
     "outcomes_after",
     "plan_looks",
+    "plan_over_triggers",
+    "policy_of",
+    "policy_table",
     "predictive_check",
     "preview_assignment",
     "profile",
@@ -186,6 +210,7 @@ __all__ = [
     "proximal_effect",
     "reach_by",
     "read_out",
+    "read_policy",
     "read_table",
     "read_uplift",
     "readings",
@@ -193,6 +218,7 @@ __all__ = [
     "refusals",
     "replay",
     "report",
+    "response_classes",
     "retention_effect",
     "rfm_grid",
     "rfm_scores",
@@ -212,8 +238,11 @@ __all__ = [
     "text",
     "tracking",
     "triggered_units",
+    "triggers_of",
+    "try_policy",
     "twin",
     "under_served",
+    "uplift_beside_truth",
     "value_by",
     "value_concentration",
     "value_spread",
@@ -223,12 +252,14 @@ __all__ = [
     "weekly_decisions",
     "weekly_events",
     "world_table",
+    "write_policy",
 ]
 
 _OWNERS = {
     "workbench.calibration": (
         "calibrate_world",
         "calibration_table",
+        "closed_loop",
         "common_mistakes",
         "compare_marginals",
         "discount_and_check",
@@ -236,6 +267,8 @@ _OWNERS = {
         "moved_habit",
         "readings",
         "simulate_offer_experiment",
+        "try_policy",
+        "uplift_beside_truth",
     ),
     "workbench.clv": (
         "Prior",
@@ -329,6 +362,19 @@ _OWNERS = {
         "fit_uplift",
         "one_rule",
         "read_uplift",
+    ),
+    "workbench.policy": (
+        "Budget",
+        "ContactLimit",
+        "allocate",
+        "allocation_by_budget",
+        "plan_over_triggers",
+        "policy_of",
+        "policy_table",
+        "read_policy",
+        "response_classes",
+        "triggers_of",
+        "write_policy",
     ),
     "workbench.world": ("effect_of", "load_world", "simulate", "twin", "world_table"),
 }

@@ -13,20 +13,25 @@ from workbench.calibration.fitted import Calibrated, calibrate_world
 from workbench.calibration.marginals import Marginals, compare_marginals
 from workbench.calibration.mistakes import common_mistakes
 from workbench.calibration.offer_experiment import OfferExperiment, simulate_offer_experiment
+from workbench.calibration.policy_loop import ClosedLoop, closed_loop, try_policy
 from workbench.calibration.table import EXPERIMENTS, CalibrationTable, calibration_table
+from workbench.calibration.uplift_truth import UpliftBesideTruth, uplift_beside_truth
 
 __all__ = [
     "EXPERIMENTS",
     "Calibrated",
     "CalibrationTable",
+    "ClosedLoop",
     "DiscountAndCheck",
     "FirstDays",
     "Marginals",
     "MovedHabit",
     "OfferExperiment",
     "Readings",
+    "UpliftBesideTruth",
     "calibrate_world",
     "calibration_table",
+    "closed_loop",
     "common_mistakes",
     "compare_marginals",
     "discount_and_check",
@@ -34,4 +39,6 @@ __all__ = [
     "moved_habit",
     "readings",
     "simulate_offer_experiment",
+    "try_policy",
+    "uplift_beside_truth",
 ]

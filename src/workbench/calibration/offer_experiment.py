@@ -64,6 +64,8 @@ class OfferExperiment(text.Result):
             trigger ``converted``, ``visits``, ``spend_cents`` (paid), ``offer_cost_cents`` (taken
             off), ``margin_cents`` (before what was taken off) and ``profit_cents`` (margin less
             cost).
+        triggers: A row a trigger, early enough to see what followed, in the order of time:
+            ``customer_id``, ``triggered_at`` and a column a dimension. A customer may have several.
         truth: A row a customer and arm: ``customer_id``, ``arm``, a column a dimension, and the
             same outcomes as that customer has in the world where all get that arm.
         simulated: The world in which the arms were drawn, with its log and its decision log.
@@ -74,6 +76,7 @@ class OfferExperiment(text.Result):
     """
 
     units: pl.DataFrame
+    triggers: pl.DataFrame
     truth: pl.DataFrame
     simulated: Simulation
     programmes: ProgrammeSet
@@ -82,8 +85,8 @@ class OfferExperiment(text.Result):
     offer_costs_cents: Mapping[str, int]
 
     def write(self, folder: str | Path) -> None:
-        """Write ``units.parquet``, and apart from it ``truth.parquet``, into a folder."""
-        for name in ("units", "truth"):
+        """Write ``units.parquet``, ``triggers.parquet``, and apart from them ``truth.parquet``."""
+        for name in ("units", "triggers", "truth"):
             with whole_file(Path(folder) / f"{name}.parquet") as temporary:
                 getattr(self, name).write_parquet(temporary)
 
@@ -151,13 +154,19 @@ def simulate_offer_experiment(
             f"{window_days} days before the end, needs {_LEAST_UNITS}; simulate more customers or days"
         )
     labels = label_triggers(simulated.log, whole, whole[0].name, dimensions)
+    triggers = (
+        labels.rename({"person": "customer_id", "ts": "triggered_at"})
+        .drop("set_id")
+        .filter(pl.col("triggered_at") <= _last(simulated, window_days))
+        .join(units.select("customer_id"), on="customer_id", how="semi", maintain_order="left")
+    )
     units = units.join(labels.drop("person", "ts"), on="set_id", how="left")
     units = units.join(_features(simulated, units), on="customer_id", how="left")
-    observed = _outcomes(simulated, units, window_days)
+    observed = outcomes_of(simulated, units, window_days)
     truth = []
     for done, arm in enumerate(arms, start=2):
         alone = simulate(world, _only(whole, arm), seed=seed, workers=count)
-        truth.append(_outcomes(alone, units, window_days).with_columns(arm=pl.lit(arm)))
+        truth.append(outcomes_of(alone, units, window_days).with_columns(arm=pl.lit(arm)))
         told(done, len(arms) + 1)
     known = ["customer_id", "triggered_at", "arm", "p_arm", *dimensions, *FEATURES]
     found = units.join(observed, on="customer_id", how="left").select(*known, *OUTCOMES)
@@ -169,6 +178,7 @@ def simulate_offer_experiment(
         text=_sentence(found, table, arms),
         headline=f"{text.plural(found.height, 'customer')} in {len(arms)} arms",
         units=found,
+        triggers=triggers,
         truth=beside,
         simulated=simulated,
         programmes=whole,
@@ -228,12 +238,11 @@ def _only(programmes: ProgrammeSet, arm: str) -> Sequence[Programme]:
 def _units(simulated: Simulation, programmes: ProgrammeSet, window_days: int) -> pl.DataFrame:
     """Return who was offered something or would have been, early enough to see what followed."""
     reason = pl.col("reason").cast(pl.String)
-    last = pl.lit(int(simulated.midnights_us[-1])).cast(pl.Datetime("us", "UTC"))
     return (
         simulated.decisions()
         .filter(pl.col("programme").cast(pl.String) == programmes[0].name)
         .filter(pl.col("delivered") | (reason == "held_out"))
-        .filter(pl.col("ts") <= last - pl.duration(days=window_days))
+        .filter(pl.col("ts") <= _last(simulated, window_days))
         .select(
             "set_id",
             customer_id=pl.col("person"),
@@ -246,7 +255,13 @@ def _units(simulated: Simulation, programmes: ProgrammeSet, window_days: int) ->
     )
 
 
-def _outcomes(simulated: Simulation, units: pl.DataFrame, window_days: int) -> pl.DataFrame:
+def _last(simulated: Simulation, window_days: int) -> pl.Expr:
+    """Return the last instant of which the whole window is seen."""
+    end = pl.lit(int(simulated.midnights_us[-1])).cast(pl.Datetime("us", "UTC"))
+    return end - pl.duration(days=window_days)
+
+
+def outcomes_of(simulated: Simulation, units: pl.DataFrame, window_days: int) -> pl.DataFrame:
     """Return what customers bought in the days since their trigger."""
     columns = ["person_id", "ts", "amount_cents", "discount_cents", "margin_cents"]
     bought = simulated.events("purchase", columns).rename({"person_id": "customer_id"})

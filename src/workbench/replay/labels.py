@@ -44,6 +44,9 @@ def load_dimensions(path: str | Path) -> dict[str, tuple[Cell, ...]]:
     Args:
         path: A YAML file: by name of a dimension a list of levels, each with ``name`` and ``when``.
 
+    Returns:
+        By name of a dimension its levels in order.
+
     Raises:
         InputError: The file does not exist or cannot be read.
         ParameterError: It has no dimension, a dimension has no level or one twice, or a name is not

@@ -397,6 +397,107 @@ class TrustTheReadOut(NotebookParameters):
     seed: Seed = Field(1, description="seed of all of them; none is tried twice")
 
 
+class SimulateOffers(NotebookParameters):
+    """Parameters of ``45_simulate_offers``."""
+
+    notebook: ClassVar[str] = "45_simulate_offers"
+
+    world: InputPath = Field("params/worlds/app_offers.yaml", description="file of the world")
+    programmes: ProgrammesPath = Field(
+        "params/programmes/app_offers", description="the programme with its arms"
+    )
+    dimensions: InputPath = Field(
+        "params/dimensions/app_offers.yaml", description="levels that effects may depend on"
+    )
+    experiment: OutputPath = Field(
+        "runs/demo/offer_experiment", description="folder of the units and their truth"
+    )
+    customers: int = Field(20_000, ge=1, le=50_000_000, description="customers of the world")
+    days: int = Field(56, ge=2, le=3660, description="days the world lasts")
+    window_days: int = Field(
+        14, ge=1, le=3650, description="days of the outcomes, from the trigger"
+    )
+    seed: Seed = Field(1, description="seed of all noise")
+
+
+class FitUplift(NotebookParameters):
+    """Parameters of ``50_fit_uplift``."""
+
+    notebook: ClassVar[str] = "50_fit_uplift"
+
+    units: InputPath = Field(
+        "runs/demo/offer_experiment/units.parquet", description="Parquet, one row a customer"
+    )
+    truth: NameOrPath = Field(
+        "runs/demo/offer_experiment/truth.parquet", description="what a world knows; none: nothing"
+    )
+    by: str = Field(
+        "frequency, basket, moment",
+        max_length=1000,
+        description="columns that effects may depend on, with commas between",
+    )
+    profit: str = Field(
+        "profit_cents", min_length=1, max_length=256, description="column of the profit, in cents"
+    )
+    converted: str = Field(
+        "", max_length=256, description="column of a conversion, 0 or 1; empty: none"
+    )
+    cost: str = Field(
+        "offer_cost_cents", max_length=256, description="column of what the offer cost; empty: none"
+    )
+    covariate: str = Field(
+        "spend_28d_cents", max_length=256, description="number known before; empty: none"
+    )
+    arm: str = Field("arm", min_length=1, max_length=256, description="column of the arm")
+    control: str = Field("control", min_length=1, max_length=256, description="the control")
+    unit: str = Field(
+        "customer_id", max_length=256, description="column of the customer; empty: a row each"
+    )
+    effect_spread: float = Field(
+        0.25, gt=0, le=100, description="how much effects may differ, as a prior"
+    )
+    draws: int = Field(2000, ge=100, le=100_000, description="draws of each chain")
+    uplift: OutputPath = Field("runs/demo/uplift", description="folder of the draws for a policy")
+    seed: Seed = Field(1, description="seed of the sampler")
+
+    @property
+    def outcomes(self) -> dict[str, str]:
+        """The outcomes with their kinds."""
+        converted = {self.converted: "conversion"} if self.converted else {}
+        return {self.profit: "amount", **converted}
+
+
+class ChoosePolicy(NotebookParameters):
+    """Parameters of ``52_choose_policy``."""
+
+    notebook: ClassVar[str] = "52_choose_policy"
+
+    uplift: InputPath = Field("runs/demo/uplift", description="folder of the draws of a fit")
+    triggers: NameOrPath = Field(
+        "runs/demo/offer_experiment/triggers.parquet",
+        description="Parquet, a row a trigger with its levels; none: a customer triggers once",
+    )
+    programmes: ProgrammesPath = Field(
+        "params/programmes/app_offers", description="the programme whose offers are chosen"
+    )
+    dimensions: InputPath = Field(
+        "params/dimensions/app_offers.yaml", description="levels with their conditions"
+    )
+    world: NameOrPath = Field(
+        "params/worlds/app_offers.yaml", description="world to try the policy in; none: not tried"
+    )
+    policy: OutputPath = Field("runs/demo/policy/policy.yaml", description="the policy file")
+    budget_cents: float = Field(500_000.0, gt=0, description="budget for offers, in cents")
+    customers: float = Field(16_000.0, gt=0, description="triggered customers of the plan")
+    risk: float = Field(
+        0.5, gt=0, lt=1, description="quantile of profit that counts; 0.5: the mean"
+    )
+    least_effect_cents: float = Field(20.0, ge=0, description="what counts as an effect, in cents")
+    world_customers: int = Field(12_000, ge=1, le=50_000_000, description="customers of the world")
+    world_days: int = Field(56, ge=2, le=3660, description="days the world lasts")
+    seed: Seed = Field(2, description="seed of the world; another one than the experiment's")
+
+
 class ValueCustomers(NotebookParameters):
     """Parameters of ``60_value_customers``."""
 

@@ -97,6 +97,9 @@ def read_uplift(folder: str | Path) -> UpliftDraws:
     Args:
         folder: The folder.
 
+    Returns:
+        The draws of each cell and offer.
+
     Raises:
         InputError: A file is missing or broken.
 
@@ -153,11 +156,26 @@ class OneRule(text.Result):
     probability: float
 
 
+@checked
 def one_rule(draws: UpliftDraws) -> OneRule:
     """Say whether to choose by cell, or one offer for all.
 
     The choice by cell takes in each cell the arm with the largest posterior mean, which is partly pooled, so
     a lucky cell does not win by its luck. It is called better only when it is so with a probability of 95 %.
+
+    Args:
+        draws: The cells, from a fit.
+
+    Returns:
+        The best rule for all, the choice by cell, and what that would add.
+
+    Raises:
+        ParameterError: ``draws`` is something else.
+
+    >>> one_rule("fit")
+    Traceback (most recent call last):
+    ...
+    workbench.errors.ParameterError: draws was 'fit', must be draws of uplift, such as the decision of workbench.fit_uplift
     """
     value = np.concatenate([np.zeros((*draws.value.shape[:2], 1)), draws.value], axis=2)
     weight = draws.weight

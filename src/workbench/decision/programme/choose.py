@@ -77,6 +77,30 @@ class Cell(Parameters):
     when: ConditionText
 
 
+class Origin(Parameters):
+    """What a policy was made from and what it is expected to do; nothing of it decides.
+
+    Attributes:
+        fitted_on: What the uplift was fitted on, in words, such as the experiment and its customers.
+        fit_digest: Digest of the draws that it was made from.
+        made_at: When, with its zone.
+        customers: How many triggered customers the plan is for.
+        triggers_per_customer: How often a customer is expected to trigger within the plan.
+        budget_cents: The budget of the plan; none: without one.
+        expected_profit_cents: Expected incremental profit of the plan.
+        expected_cost_cents: Expected cost of its offers.
+    """
+
+    fitted_on: str = ""
+    fit_digest: str = ""
+    made_at: str = ""
+    customers: Annotated[float, Field(ge=0, le=1e12)] = 0.0
+    triggers_per_customer: Annotated[float, Field(ge=0, le=1e6)] = 1.0
+    budget_cents: Annotated[float, Field(ge=0, le=1e15)] | None = None
+    expected_profit_cents: Annotated[float, Field(ge=-1e15, le=1e15)] = 0.0
+    expected_cost_cents: Annotated[float, Field(ge=0, le=1e15)] = 0.0
+
+
 class Policy(Parameters):
     """A policy file: scores by cell and offer, and the shadow price of money.
 
@@ -88,11 +112,13 @@ class Policy(Parameters):
         cells: The cells in order; the first whose condition holds counts.
         scores_cents: By cell and offer.
         shadow_price: What a cent of cost must earn, in cents.
+        origin: What it was made from; none: it was written by hand.
     """
 
     cells: Annotated[tuple[Cell, ...], Field(min_length=1, max_length=1000)]
     scores_cents: dict[Name, dict[Label, Money]]
     shadow_price: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    origin: Origin | None = None
 
     @model_validator(mode="after")
     def _scores_for_cells(self) -> Self:

@@ -42,6 +42,7 @@ from workbench.report.figures.truth import (
     redeemed_by_class,
     simulated_beside_real,
 )
+from workbench.report.figures.uplift import profit_by_budget, rules_compared, uplift_by_cell
 
 __all__ = [
     "alive_after_silence",
@@ -66,12 +67,15 @@ __all__ = [
     "holdout_check",
     "hour_profile",
     "lifecycle_bars",
+    "profit_by_budget",
     "readings_against_truth",
     "redeemed_by_class",
     "refusals_by_reason",
     "rfm_heatmap",
+    "rules_compared",
     "segment_bars",
     "simulated_beside_real",
     "tracking",
+    "uplift_by_cell",
     "value_concentration",
 ]
