@@ -101,7 +101,7 @@ def solve(
             "no allocation holds all limits: the shares that must be reached need more than the budgets, "
             "pieces or contacts allow; lower them or raise those"
         )
-    return run.finished(mix, value_of_mix.price, value_of_mix.value, bound)
+    return run.finished(mix, best_price, value_of_mix.value, bound)
 
 
 @dataclass(frozen=True)

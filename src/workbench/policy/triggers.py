@@ -25,6 +25,7 @@ Floats = npt.NDArray[np.float64]
 
 ONCE = "none"
 _ROUNDS = 12
+_SAME = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -89,8 +90,7 @@ def plan_over_triggers(
     count = len(draws.cells)
     nobody = np.zeros(count, dtype=bool)
     first, _ = served_cells(person, cell, nobody)
-    weight = first
-    seen: list[bytes] = []
+    weight, before = first, nobody
     for _ in range(_ROUNDS):
         plan = allocate(
             draws,
@@ -102,12 +102,12 @@ def plan_over_triggers(
         )
         given = plan.share.sum(axis=1) >= 1 / 2
         served, later = served_cells(person, cell, given)
-        key = given.tobytes()
-        if np.abs(served - weight).sum() < 1e-3 or seen.count(key) > 1:  # noqa: PLR2004 - a thousandth
+        if np.abs(served - weight).sum() < _SAME:
             break
-        seen.append(key)
-        # Half of the way: a plan that pays in a cell may not when the cell fills with others.
-        weight = (weight + served) / 2
+        # The same cells again: who is served where is known. Other ones: half of the way, because a cell
+        # that pays may not when it fills with others.
+        weight = served if (given == before).all() else (weight + served) / 2
+        before = given
     each = len(cell) / len(np.unique(person))
     names = np.array([*plan.offers, "none"])
     offer = np.where(given, plan.share.argmax(axis=1), len(plan.offers))
