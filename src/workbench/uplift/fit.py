@@ -34,6 +34,8 @@ Floats = npt.NDArray[np.float64]
 
 _LEVELS = (0.025, 0.975)
 _FEWEST_DRAWS = 100
+_FEW_CELLS = 300  # cells and arms; many of them settle the spreads, so that steps may be larger
+_SMALL_STEPS, _LARGE_STEPS = 0.98, 0.9
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -210,7 +212,10 @@ def fit_uplift(
     checks, spreads = [], []
     for name, kind in cells.kinds.items():
         model = model_of(cells, name, prior)
-        found = sampled(model, sampler=sampler, draws=draws, tune=tune, chains=chains, seed=seed)
+        found = sampled(
+            model, sampler=sampler, draws=draws, tune=tune, chains=chains, seed=seed,
+            target_accept=_SMALL_STEPS if cells.n.size <= _FEW_CELLS else _LARGE_STEPS,
+        )  # fmt: skip
         terms = ["spread"] if "spread" in found.posterior else []
         checks += checks_of(found, ["level", "effect", *terms], limits, name)
         eta, extras = predictor_draws(found, cells, name)

@@ -33,7 +33,16 @@ class SamplingLimits(Parameters):
     min_energy: float = 0.3
 
 
-def sampled(model: Any, *, sampler: Sampler, draws: int, tune: int, chains: int, seed: int) -> Any:
+def sampled(
+    model: Any,
+    *,
+    sampler: Sampler,
+    draws: int,
+    tune: int,
+    chains: int,
+    seed: int,
+    target_accept: float = 0.98,
+) -> Any:
     """Return the ``InferenceData`` of a model's posterior.
 
     Args:
@@ -43,6 +52,7 @@ def sampled(model: Any, *, sampler: Sampler, draws: int, tune: int, chains: int,
         tune: Steps before them.
         chains: Chains; at least two, since their agreement is the check.
         seed: Seed of the sampler.
+        target_accept: Mean acceptance that the steps are tuned to; the larger, the smaller the steps.
     """
     number = spawn_seed(seed, "uplift/nuts")
     with warnings.catch_warnings():
@@ -54,14 +64,14 @@ def sampled(model: Any, *, sampler: Sampler, draws: int, tune: int, chains: int,
             compiled = nutpie.compile_pymc_model(model)
             return nutpie.sample(
                 compiled, draws=draws, tune=tune, chains=chains, cores=chains, seed=number,
-                target_accept=0.98, progress_bar=False,
+                target_accept=target_accept, progress_bar=False,
             )  # fmt: skip
         import pymc as pm  # noqa: PLC0415 - same
 
         with model:
             return pm.sample(
                 draws=draws, tune=tune, chains=chains, cores=chains, random_seed=number,
-                target_accept=0.98, progressbar=False, compute_convergence_checks=False,
+                target_accept=target_accept, progressbar=False, compute_convergence_checks=False,
             )  # fmt: skip
 
 
