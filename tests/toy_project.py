@@ -75,6 +75,7 @@ class Project:
             "params/runs",
             "params/segments",
             "params/worlds",
+            "params/dimensions",
             "params/programmes/grocery",
             "params/programmes/claims",
         ):
@@ -82,6 +83,8 @@ class Project:
         for name in (
             "segments/grocery.yaml",
             "worlds/qsr.yaml",
+            "worlds/app_offers.yaml",
+            "dimensions/app_offers.yaml",
             "programmes/house.yaml",
             "programmes/breakfast_coffee.yaml",
             "programmes/nth_purchase.yaml",
@@ -90,7 +93,7 @@ class Project:
             "programmes/grocery/welcome_back.yaml",
         ):
             shutil.copy(REPOSITORY / "params" / name, root / "params" / name)
-        for name in ("grocery_selective", "grocery_weekly"):
+        for name in ("grocery_selective", "grocery_weekly", "app_offers"):
             folder = REPOSITORY / "params/programmes" / name
             shutil.copytree(folder, root / "params/programmes" / name)
 
