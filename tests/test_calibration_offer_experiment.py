@@ -50,6 +50,19 @@ def test_the_truth_has_every_arm_of_every_customer_and_money_adds_up(made):
     assert dear > made.truth.filter(pl.col("arm") == "dessert")["offer_cost_cents"].sum() > 0
 
 
+def test_the_true_uplift_of_a_cell_is_the_mean_difference_of_its_customers(made):
+    rows = made.true_uplift()
+    wide = made.truth.pivot("arm", index=["customer_id", *made.dimensions], values="profit_cents")
+    mine = wide.filter(
+        (pl.col("frequency") == "seldom")
+        & (pl.col("basket") == "small")
+        & (pl.col("moment") == "midday")
+    )
+    row = rows[(rows["cell"] == "seldom · small · midday") & (rows["offer"] == "dessert")]
+    assert row["uplift_cents"].item() == pytest.approx((mine["dessert"] - mine["control"]).mean())
+    assert set(rows["offer"]) == {"dessert", "three_off"}
+
+
 def test_a_unit_was_triggered_once_and_early_enough(made):
     assert made.units["customer_id"].n_unique() == made.units.height
     last = int(made.simulated.midnights_us[-1])

@@ -84,6 +84,32 @@ class OfferExperiment(text.Result):
     window_days: int
     offer_costs_cents: Mapping[str, int]
 
+    def true_uplift(self) -> pd.DataFrame:
+        """Return what each offer does in truth, as :func:`workbench.report.figures.uplift_by_cell` draws it.
+
+        Returns:
+            A row a cell and offer: ``cell`` (its levels), ``offer``, ``uplift_cents`` (of profit),
+            ``low`` and ``high`` (the same: nothing is estimated) and ``truth`` (missing: it is the point).
+        """
+        by = list(self.dimensions)
+        means = self.truth.group_by([*by, "arm"]).agg(pl.col("profit_cents").mean())
+        control = means.filter(pl.col("arm") == CONTROL).select(*by, without="profit_cents")
+        uplift = pl.col("profit_cents") - pl.col("without")
+        return (
+            means.filter(pl.col("arm") != CONTROL)
+            .join(control, on=by)
+            .sort(*by, "arm")
+            .select(
+                cell=pl.concat_str(by, separator=" · "),
+                offer="arm",
+                uplift_cents=uplift,
+                low=uplift,
+                high=uplift,
+                truth=pl.lit(None, pl.Float64),
+            )
+            .to_pandas()
+        )
+
     def write(self, folder: str | Path) -> None:
         """Write ``units.parquet``, ``triggers.parquet``, and apart from them ``truth.parquet``."""
         for name in ("units", "triggers", "truth"):
