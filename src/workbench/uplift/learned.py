@@ -72,7 +72,7 @@ class LearnedUplift(text.Result):
 
 
 @checked
-def learn_uplift(  # noqa: PLR0913 - each is a choice of the analyst
+def learn_uplift(
     units: Frame,
     *,
     outcome: str,

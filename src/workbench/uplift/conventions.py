@@ -1,0 +1,80 @@
+"""AUUC and Qini as scikit-uplift and as causalml define them, by name. Owns no interval.
+
+The two libraries give different figures for the same data, so a figure is never given without its
+convention. One treatment and control, the outcome 0 or 1 for the perfect curves of scikit-uplift.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from workbench.errors import InputError, problem
+
+Floats = npt.NDArray[np.float64]
+Convention = Literal["scikit-uplift", "causalml", "causalml raw"]
+Curve = Literal["uplift", "qini"]
+
+
+def curve_points(
+    outcome: Floats, treated: Floats, score: Floats, *, curve: Curve, smooth: bool = False
+) -> tuple[Floats, Floats]:
+    """Return customers taken, best score first, and what the curve says for them.
+
+    Args:
+        outcome: What each customer did.
+        treated: 1 for treatment, 0 for control.
+        score: The predicted effect.
+        curve: ``uplift`` or ``qini``.
+        smooth: Where only one group was seen yet, go straight to the first point with both
+            (causalml); else the missing group counts as 0, and equal scores are one point
+            (scikit-uplift).
+    """
+    order = np.argsort(-score, kind="stable")
+    y, t = outcome[order], treated[order]
+    n, n_t = np.arange(1.0, len(y) + 1), t.cumsum()
+    n_c, y_t, y_c = n - n_t, (y * t).cumsum(), (y * (1 - t)).cumsum()
+    if not n_t[-1] or not n_c[-1]:
+        raise InputError(problem("treated", float(t[0]), "must hold both 0 and 1"))
+    some_t, some_c = np.maximum(n_t, 1), np.maximum(n_c, 1)
+    each = y_t / some_t - y_c / some_c if curve == "uplift" else y_t - y_c * n_t / some_c
+    if smooth:
+        both = (n_t > 0) & (n_c > 0)
+        each = np.interp(n, np.append(0, n[both]), np.append(0, each[both]))
+    each = each * n if curve == "uplift" else each
+    if not smooth:
+        last = np.append(np.diff(score[order]) != 0, True)
+        n, each = n[last], each[last]
+    return np.append(0.0, n), np.append(0.0, each)
+
+
+def area(
+    outcome: Floats, treated: Floats, score: Floats, *, curve: Curve, convention: Convention
+) -> float:
+    """Return AUUC (``uplift``) or the Qini coefficient (``qini``) in one convention.
+
+    scikit-uplift: area over random order, as a share of the perfect order's. causalml: mean height of
+    the curve over its last height (Qini: less random order's); it has no bounds when the last is small.
+
+    Source: scikit-uplift 0.5.1 and causalml 0.18.
+    """
+    if convention != "scikit-uplift":
+        _, y = curve_points(outcome, treated, score, curve=curve, smooth=True)
+        scale = abs(y[-1]) if convention == "causalml" else 1.0
+        return float((y.mean() - (y[-1] / 2 if curve == "qini" else 0.0)) / scale)
+    best = perfect_score(outcome, treated, curve=curve)
+    above = []
+    for one in (score, best):
+        x, y = curve_points(outcome, treated, one, curve=curve)
+        above.append(np.trapezoid(y, x) - x[-1] * y[-1] / 2)
+    return float(above[0] / above[1])
+
+
+def perfect_score(outcome: Floats, treated: Floats, *, curve: Curve) -> Floats:
+    """Return the score of scikit-uplift's perfect order."""
+    if curve == "qini":
+        return np.asarray(outcome * treated - outcome * (1 - treated))
+    more = (outcome * (1 - treated)).sum() > ((1 - outcome) * treated).sum()
+    return np.asarray(2.0 * (outcome == treated) + (outcome if more else treated))

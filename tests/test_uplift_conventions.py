@@ -1,0 +1,47 @@
+"""AUUC and Qini by convention: the figures that scikit-uplift 0.5.1 and causalml 0.18 give."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from workbench.uplift.conventions import Convention, Curve, area, curve_points, perfect_score
+
+Y = np.array([1.0, 0, 1, 1, 0, 0, 1, 0, 0, 1])
+T = np.array([1.0, 0, 1, 0, 1, 0, 1, 1, 0, 0])
+SCORE = np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05])
+
+
+@pytest.mark.parametrize(
+    ("curve", "convention", "published"),
+    [
+        ("uplift", "scikit-uplift", 0.3919270833),
+        ("uplift", "causalml", 0.9333333),
+        ("uplift", "causalml raw", 1.8666667),
+        ("qini", "scikit-uplift", 0.3648648649),
+        ("qini", "causalml", 0.5681818),
+        ("qini", "causalml raw", 0.5681818),
+    ],
+)
+def test_an_area_is_the_one_of_its_library(
+    curve: Curve, convention: Convention, published: float
+) -> None:
+    found = area(Y, T, SCORE, curve=curve, convention=convention)
+    assert found == pytest.approx(published, abs=1e-7)
+
+
+def test_the_curves_are_those_of_scikit_uplift_and_causalml() -> None:
+    _, uplift = curve_points(Y, T, SCORE, curve="uplift")
+    assert uplift == pytest.approx([0, 1, 2, 3, 2, 0.8333, 2, 2.9167, 2.1333, 3.15, 2], abs=1e-4)
+    _, qini = curve_points(Y, T, SCORE, curve="qini")
+    assert qini == pytest.approx([0, 1, 1, 2, 1, 0.5, 1, 1.6667, 1.3333, 1.75, 1], abs=1e-4)
+    _, smooth = curve_points(Y, T, SCORE, curve="uplift", smooth=True)
+    assert smooth[:4] == pytest.approx([0, 0.5, 2, 3])
+
+
+def test_the_perfect_curves_are_those_of_scikit_uplift() -> None:
+    x, y = curve_points(Y, T, perfect_score(Y, T, curve="qini"), curve="qini")
+    assert (x.tolist(), y.tolist()) == ([0, 3, 8, 10], [0, 3, 3, 1])
+    x, y = curve_points(Y, T, perfect_score(Y, T, curve="uplift"), curve="uplift")
+    assert x.tolist() == [0, 3, 6, 8, 10]
+    assert y == pytest.approx([0, 3, 6, 4.8, 2])
