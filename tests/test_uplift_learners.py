@@ -7,11 +7,19 @@ import pytest
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression
+from threadpoolctl import threadpool_limits
 
 from workbench.errors import ParameterError
 from workbench.uplift.learners import LEARNERS, UpliftLearner
 
 CUSTOMERS = 6_000
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Trees of several threads stall each other where tests run side by side."""
+    with threadpool_limits(1):
+        yield
 
 
 def _shop(seed: int = 1) -> tuple[np.ndarray, ...]:

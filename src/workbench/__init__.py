@@ -127,7 +127,16 @@ if TYPE_CHECKING:
         weekly_decisions,
     )
     from workbench.run import notebook, open_purchases, provenance, read_table, record, save_table
-    from workbench.uplift import UpliftPrior, fit_uplift, one_rule, read_uplift
+    from workbench.uplift import (
+        UpliftPrior,
+        fit_uplift,
+        heterogeneity_test,
+        learn_uplift,
+        one_rule,
+        read_uplift,
+        uplift_by_tenth,
+        value_of_top,
+    )
     from workbench.world import effect_of, load_world, simulate, twin, world_table
 
 __all__ = [
@@ -178,6 +187,7 @@ __all__ = [
     "frequency_recency",
     "funnel_rows",
     "growth_beside",
+    "heterogeneity_test",
     "holdout_check",
     "hourly_share",
     "ingest",
@@ -185,6 +195,7 @@ __all__ = [
     "largest_offer",
     "launch_decision",
     "learn_prior",
+    "learn_uplift",
     "load_dimensions",
     "load_programmes",
     "load_segments",
@@ -243,8 +254,10 @@ __all__ = [
     "twin",
     "under_served",
     "uplift_beside_truth",
+    "uplift_by_tenth",
     "value_by",
     "value_concentration",
+    "value_of_top",
     "value_spread",
     "vary",
     "watch_ratio",
@@ -360,8 +373,12 @@ _OWNERS = {
     "workbench.uplift": (
         "UpliftPrior",
         "fit_uplift",
+        "heterogeneity_test",
+        "learn_uplift",
         "one_rule",
         "read_uplift",
+        "uplift_by_tenth",
+        "value_of_top",
     ),
     "workbench.policy": (
         "Budget",

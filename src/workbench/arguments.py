@@ -34,6 +34,7 @@ _GIVEN_BY = {
     "RfmSummary": "a summary, such as workbench.rfm_summary gives",
     "ClvFit": "a fit, such as workbench.fit_clv gives",
     "UpliftDraws": "draws of uplift, such as the decision of workbench.fit_uplift",
+    "LearnedUplift": "learned uplift, such as workbench.learn_uplift gives",
     "Policy": "a policy, such as workbench.policy_of or workbench.read_policy gives",
     "Allocation": "an allocation, such as workbench.allocate gives",
     "CustomerValue": "customer values, such as the clv of workbench.fit_clv gives",

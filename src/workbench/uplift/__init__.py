@@ -1,17 +1,36 @@
 """Uplift: for whom an offer works. Bayesian over cells, and learned over features. Owns no policy."""
 
 from workbench.uplift.decision import OneRule, UpliftDraws, one_rule, read_uplift
+from workbench.uplift.evaluation import (
+    Heterogeneity,
+    UpliftByTenth,
+    ValueOfTop,
+    heterogeneity_test,
+    uplift_by_tenth,
+    value_of_top,
+)
 from workbench.uplift.fit import UpliftFit, fit_uplift
+from workbench.uplift.learned import LearnedUplift, learn_uplift
+from workbench.uplift.learners import UpliftLearner
 from workbench.uplift.priors import UpliftPrior
 from workbench.uplift.sampling import SamplingLimits
 
 __all__ = [
+    "Heterogeneity",
+    "LearnedUplift",
     "OneRule",
     "SamplingLimits",
+    "UpliftByTenth",
     "UpliftDraws",
     "UpliftFit",
+    "UpliftLearner",
     "UpliftPrior",
+    "ValueOfTop",
     "fit_uplift",
+    "heterogeneity_test",
+    "learn_uplift",
     "one_rule",
     "read_uplift",
+    "uplift_by_tenth",
+    "value_of_top",
 ]
