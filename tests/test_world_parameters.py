@@ -33,8 +33,8 @@ def test_a_shipped_world_loads_and_keeps_its_digest_when_loaded_again(path: Path
     assert load_world(path).digest == load_world(path).digest
 
 
-def test_three_worlds_are_shipped():
-    assert [path.stem for path in SHIPPED] == ["online_shop", "qsr", "tiny"]
+def test_four_worlds_are_shipped():
+    assert [path.stem for path in SHIPPED] == ["app_offers", "online_shop", "qsr", "tiny"]
 
 
 def test_shares_that_do_not_add_up_say_to_what_they_do():

@@ -181,6 +181,7 @@ def rules_compared(
     said = ", ".join(f"{row['rule']} {row['label']}" for row in data.to_dict("records"))
     columns = ["profit_cents", "low", "high"]
     data = data.assign(**{name: data[name] / frames.CENTS for name in columns})
+    data["label_at"] = data["high"].clip(lower=0)  # never on a bar that points to the left
     axis = frames.money_axis("$")
     y = alt.Y("rule:N", sort=None, title=None, axis=alt.Axis(labelLimit=220))
     kinds = ["in truth", "expected"]
@@ -198,7 +199,7 @@ def rules_compared(
             tooltip=["rule:N", "label:N", "kind:N"],
         ),
         base.mark_rule(strokeWidth=2).encode(x="low:Q", x2="high:Q"),
-        base.mark_text(align="left", dx=8).encode(x="high:Q", text="label:N"),
+        base.mark_text(align="left", dx=8).encode(x="label_at:Q", text="label:N"),
     ]
     return alt.LayerChart(
         layer=layers,
