@@ -456,7 +456,7 @@ class FitUplift(NotebookParameters):
     effect_spread: float = Field(
         0.25, gt=0, le=100, description="how much effects may differ, as a prior"
     )
-    draws: int = Field(2000, ge=100, le=100_000, description="draws of each chain")
+    draws: int = Field(4000, ge=100, le=100_000, description="draws of each chain")
     uplift: OutputPath = Field("runs/demo/uplift", description="folder of the draws for a policy")
     seed: Seed = Field(1, description="seed of the sampler")
 

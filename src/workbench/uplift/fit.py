@@ -136,7 +136,7 @@ def fit_uplift(
     covariate: str | None = None,
     prior: UpliftPrior | None = None,
     sampler: Sampler = "nutpie",
-    draws: int = 2000,
+    draws: int = 4000,
     tune: int = 1000,
     chains: int = 2,
     limits: SamplingLimits | None = None,

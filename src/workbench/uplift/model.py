@@ -31,7 +31,7 @@ from workbench.uplift.priors import UpliftPrior
 
 Floats = npt.NDArray[np.float64]
 
-_CENTRING = 6  # only what the data nearly settle is centred: half-centred ones diverge
+_CENTRING = 12  # only what the data nearly settle is centred: half-centred ones diverge
 _MOST_TO_SEARCH = 1_000  # coefficients; more are written with the spreads at half of their scale
 
 
