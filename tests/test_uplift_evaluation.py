@@ -26,8 +26,9 @@ def learned(predictions: np.ndarray, scores: np.ndarray) -> LearnedUplift:
     shape = (len(scores), -1)
     empty: Any = None
     return LearnedUplift(
-        table=empty, text="", arms=("control", "tea", "cake")[: scores.reshape(shape).shape[1] + 1],
-        features=("age",), scores=scores.reshape(shape), predictions=predictions.reshape(shape),
+        table=empty, text="", outcome="visits",
+        arms=("control", "tea", "cake")[: scores.reshape(shape).shape[1] + 1], features=("age",),
+        customers=None, code=np.arange(len(scores)) % 2, observed=scores.reshape(shape)[:, 0], scores=scores.reshape(shape), predictions=predictions.reshape(shape),
         fold=np.arange(len(scores)) % 3, model=empty, encoder=empty,
     )  # fmt: skip
 

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from workbench.errors import InputError, ParameterError
-from workbench.uplift.learned import learn_uplift
+from workbench.uplift import compare_learners, learn_uplift
 
 CUSTOMERS = 3_000
 
@@ -55,5 +55,71 @@ def test_propensities_of_three_arms_that_differ_by_customer_are_refused(
     units: pl.DataFrame,
 ) -> None:
     uneven = units.with_columns(p=pl.col("p") * (1 - 0.1 * (pl.col("x") > 0)))
-    with pytest.raises(InputError, match="propensity"):
+    with pytest.raises(InputError, match=r"p was 0.*name a column an arm"):
         learn_uplift(uneven, outcome="profit", features=["x"], propensity="p")
+
+
+def test_chances_of_three_arms_that_differ_by_customer_come_in_a_column_each(
+    units: pl.DataFrame,
+) -> None:
+    """Half of the customers had twice the chance of tea; who had it counts half as much there."""
+    often = np.arange(CUSTOMERS) % 2 == 0
+    rng = np.random.default_rng(8)
+    p_tea = np.where(often, 0.5, 0.25)
+    drawn = rng.random(CUSTOMERS)
+    arm = np.where(drawn < p_tea, "tea", np.where(drawn < p_tea + 0.25, "cake", "control"))
+    uneven = units.with_columns(
+        arm=pl.Series(arm), p_tea=pl.Series(p_tea), p_cake=0.25,
+        profit=pl.Series(3.0 * often + (arm == "tea") * 1.0 + rng.normal(size=CUSTOMERS)),
+    )  # fmt: skip
+    columns = {"tea": "p_tea", "cake": "p_cake"}
+    found = learn_uplift(uneven, outcome="profit", features=["x"], propensity=columns).table
+    tea = found.set_index("arm").loc["tea"]
+    assert tea["low"] < 1 < tea["high"]
+    with pytest.raises(ParameterError, match="must name a column for each of cake, tea"):
+        learn_uplift(uneven, outcome="profit", features=["x"], propensity={"tea": "p_tea"})
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            {"profit": pl.lit(None, pl.Float64)},
+            "profit was None, must be a number; 3,000 customers",
+        ),
+        ({"profit": pl.lit("much")}, "profit was 'String', must be numbers"),
+        ({"x": pl.lit(float("inf"))}, "x was inf, must be a number or missing"),
+        ({"arm": pl.lit(None, pl.String)}, "arm was None, must be an arm"),
+        ({"arm": pl.lit("tea")}, "control was 'control', must be an arm in arm beside another"),
+        ({"who": pl.lit("ann")}, "who was 'ann', must have one row"),
+    ],
+)
+def test_a_column_that_cannot_be_used_is_refused_by_name(
+    units: pl.DataFrame, change: dict[str, pl.Expr], told: str
+) -> None:
+    named = units.with_row_index("who").with_columns(**change)
+    with pytest.raises(InputError, match=told):
+        learn_uplift(named, outcome="profit", features=["x"], unit="who")
+
+
+def test_an_arm_with_a_single_customer_and_a_misspelt_control_are_refused(
+    units: pl.DataFrame,
+) -> None:
+    lone = units.with_columns(
+        arm=pl.when(pl.int_range(pl.len()) == 0).then(pl.lit("scone")).otherwise("arm")
+    )
+    with pytest.raises(InputError, match="arm was 'scone', must have 2 customers or more"):
+        learn_uplift(lone, outcome="profit", features=["x"])
+    with pytest.raises(InputError, match="did you mean 'control'"):
+        learn_uplift(units, outcome="profit", features=["x"], control="contol")
+
+
+def test_learners_beside_each_other_agree_where_the_effect_is_plain(units: pl.DataFrame) -> None:
+    compared = compare_learners(units, outcome="profit", features=["x"], learners=["t", "s"])
+    tea = compared.table[compared.table["offer"] == "tea"]
+    assert (tea["p_value"] < 0.001).all()
+    assert (tea["autoc"] > 3 * tea["autoc_error"]).all()
+    alone = learn_uplift(units, outcome="profit", features=["x"], learner="t")
+    np.testing.assert_array_equal(compared.learned["t"].predictions, alone.predictions)
+    with pytest.raises(ParameterError, match="each once"):
+        compare_learners(units, outcome="profit", features=["x"], learners=["t", "t"])

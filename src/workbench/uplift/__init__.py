@@ -1,5 +1,7 @@
 """Uplift: for whom an offer works. Bayesian over cells, and learned over features. Owns no policy."""
 
+from workbench.uplift.compare import LearnersCompared, compare_learners
+from workbench.uplift.curves import UpliftCurve, uplift_curve
 from workbench.uplift.decision import OneRule, UpliftDraws, one_rule, read_uplift
 from workbench.uplift.evaluation import (
     Heterogeneity,
@@ -18,19 +20,23 @@ from workbench.uplift.sampling import SamplingLimits
 __all__ = [
     "Heterogeneity",
     "LearnedUplift",
+    "LearnersCompared",
     "OneRule",
     "SamplingLimits",
     "UpliftByTenth",
+    "UpliftCurve",
     "UpliftDraws",
     "UpliftFit",
     "UpliftLearner",
     "UpliftPrior",
     "ValueOfTop",
+    "compare_learners",
     "fit_uplift",
     "heterogeneity_test",
     "learn_uplift",
     "one_rule",
     "read_uplift",
     "uplift_by_tenth",
+    "uplift_curve",
     "value_of_top",
 ]

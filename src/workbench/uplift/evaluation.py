@@ -149,7 +149,7 @@ def uplift_by_tenth(learned: LearnedUplift, arm: str) -> UpliftByTenth:
     ...
     workbench.errors.ParameterError: learned was 'learned', must be learned uplift, such as workbench.learn_uplift gives
     """
-    k = _offer(learned, arm)
+    k = offer_number(learned, arm)
     prediction, score = learned.predictions[:, k], learned.scores[:, k]
     order = np.argsort(-prediction, kind="stable")
     rows = []
@@ -164,12 +164,12 @@ def uplift_by_tenth(learned: LearnedUplift, arm: str) -> UpliftByTenth:
         )  # fmt: skip
     table = pd.DataFrame(rows)
     off = float((table["uplift"] - table["predicted"]).abs().mean())
-    first, last = (text.number(table["uplift"].iloc[at]) for at in (0, -1))
+    first, last = (learned.said(table["uplift"].iloc[at]) for at in (0, -1))
     return UpliftByTenth(
         table=table,
         text=text.sentence(
             f"the tenth with the highest predictions has an uplift of {first}, that with the lowest {last}; "
-            f"on average a tenth is {text.number(off)} off its prediction"
+            f"on average a tenth is {learned.said(off)} off its prediction"
         ),
         headline=f"From {first} in the first tenth to {last} in the last",
         calibration_error=off,
@@ -220,7 +220,7 @@ def value_of_top(
     """
     if cost < 0:
         raise ParameterError(problem("cost", cost, "must be at least 0"))
-    k = _offer(learned, arm)
+    k = offer_number(learned, arm)
     prediction, score = learned.predictions[:, k], learned.scores[:, k]
     order = np.argsort(-prediction, kind="stable")
     net, n = score[order] - cost, len(score)
@@ -243,10 +243,10 @@ def value_of_top(
     beats = area > _Z95 * error
     said = (
         f"treating the {text.share(float(best['treated']), 0)} with the highest predictions for {arm} is worth "
-        f"most, {text.number(float(best['value']))} a customer of all "
-        f"({text.interval(text.number(float(best['low'])), text.number(float(best['high'])))}); "
+        f"most, {learned.said(float(best['value']))} a customer of all "
+        f"({text.interval(*(learned.said(float(best[end])) for end in ('low', 'high')))}); "
         f"their order {'beats' if beats else 'is not surely better than'} one by lot (AUTOC "
-        f"{text.number(area)}, standard error {text.number(error)})"
+        f"{learned.said(area)}, standard error {learned.said(error)})"
     )
     return ValueOfTop(
         table=table,
@@ -267,14 +267,24 @@ def _autoc(prediction: Floats, score: Floats) -> float:
 def _autoc_error(prediction: Floats, score: Floats, seed: int, samples: int = 200) -> float:
     """Return the spread of the area over half-samples, which is its standard error."""
     rng, n = stream(seed, "uplift/autoc"), len(score)
+    sorted_score = score[np.argsort(-prediction, kind="stable")]  # a half keeps the order of all
+    size = n // 2
+    places = 1.0 / np.arange(1, size + 1)
+    taken = np.zeros(n, dtype=bool)
+    taken[:size] = True
     areas = []
     for _ in range(samples):
-        half = rng.permutation(n)[: n // 2]
-        areas.append(_autoc(prediction[half], score[half]))
+        half = sorted_score[rng.permutation(taken)]
+        areas.append(float(half.cumsum() @ places) / size - float(half.mean()))
     return float(np.std(areas, ddof=1))
 
 
-def _offer(learned: LearnedUplift, arm: str) -> int:
+def offer_number(learned: LearnedUplift, arm: str) -> int:
+    """Return the place of an offer among the offers.
+
+    Raises:
+        ParameterError: There is no such offer.
+    """
     offers = learned.arms[1:]
     if arm not in offers:
         rule = f"must be one of {', '.join(offers)}"

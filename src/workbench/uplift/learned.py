@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 
 from workbench import text
 from workbench.arguments import checked
-from workbench.errors import InputError, ParameterError, problem
+from workbench.errors import InputError, ParameterError, did_you_mean, problem
 from workbench.frames import Frame, as_polars, need_columns
 from workbench.uplift.crossfit import (
     checked_chances,
@@ -37,6 +37,8 @@ Ints = npt.NDArray[np.int64]
 _Z95 = 1.959963984540054
 _ALPHAS = np.logspace(-2, 4, 13)
 _TWO_ARMS = 2
+_FEWEST_OF_AN_ARM = 2
+Learner = Literal["s", "t", "x", "r", "dr"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,8 +46,12 @@ class LearnedUplift(text.Result):
     """Effects of offers, learned; ``table`` has the mean effect of each arm.
 
     Attributes:
+        outcome: Name of the outcome, which says its unit.
         arms: The arms, control first.
         features: Columns that the effects were learned from.
+        customers: Who they are, in the order of all that follows; none: nobody said.
+        code: Which arm each customer had, as its place in ``arms``.
+        observed: The outcome of each customer.
         scores: Doubly robust scores out of fold, customer x arm without control.
         predictions: Effects predicted out of fold, customer x arm without control.
         fold: Of each customer the fold that was held out.
@@ -53,8 +59,12 @@ class LearnedUplift(text.Result):
         encoder: Makes numbers of the features.
     """
 
+    outcome: str
     arms: tuple[str, ...]
     features: tuple[str, ...]
+    customers: pl.Series | None
+    code: Ints
+    observed: Floats
     scores: Floats
     predictions: Floats
     fold: Ints
@@ -72,6 +82,28 @@ class LearnedUplift(text.Result):
         coded = self.encoder.transform(rows.select(self.features).to_pandas())
         return pd.DataFrame(self.model.predict(coded), columns=list(self.arms[1:]))
 
+    def said(self, effect: float) -> str:
+        """Return an effect in words, with the unit of the outcome."""
+        return text.cell(self.outcome, effect)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Cohort:
+    """The customers of an experiment as numbers, with scores that do not depend on the learner."""
+
+    arms: tuple[str, ...]
+    outcome: str
+    features: tuple[str, ...]
+    customers: pl.Series | None
+    x: Floats
+    y: Floats
+    code: Ints
+    chance: Floats
+    scores: Floats
+    encoder: Any
+    folds: int
+    seed: int
+
 
 @checked
 def learn_uplift(
@@ -81,8 +113,9 @@ def learn_uplift(
     features: Sequence[str],
     arm: str = "arm",
     control: str = "control",
-    learner: Literal["s", "t", "x", "r", "dr"] = "dr",
-    propensity: str | None = None,
+    learner: Learner = "dr",
+    propensity: str | Mapping[str, str] | None = None,
+    unit: str | None = None,
     folds: int = 3,
     seed: int = 1,
 ) -> LearnedUplift:
@@ -95,7 +128,9 @@ def learn_uplift(
         arm: Column of the arm.
         control: The control.
         learner: How effects are learned.
-        propensity: Column with the chance of the arm that the customer had; none: it is estimated.
+        propensity: Column with the chance of the arm that the customer had, or by arm the column with its
+            chance; none: it is estimated.
+        unit: Column of the customer; none: a row each.
         folds: Folds of the cross-fitting.
         seed: Of the folds and the trees.
 
@@ -103,7 +138,8 @@ def learn_uplift(
         Doubly robust scores and predictions of every customer, out of fold, and the mean effects.
 
     Raises:
-        InputError: A column is missing, control is, or customers could not have had every arm.
+        InputError: A column is missing, a customer has two rows, an outcome is missing or not finite, the
+            control is not there, an arm has a single customer, or customers could not have had every arm.
         ParameterError: No features were named, or the outcome or the arm is one of them.
 
     Source: Kuenzel et al. (2019) for S, T and X; Nie and Wager (2021) for R; Kennedy (2023) for DR. The
@@ -116,36 +152,65 @@ def learn_uplift(
     >>> learn_uplift(people, outcome="visits", features=["age"], propensity=None).arms
     ('control', 'tea')
     """
+    with threadpool_limits(1):  # trees of several threads stall each other on a busy machine
+        cohort = cohort_of(
+            units, outcome=outcome, features=features, arm=arm, control=control,
+            propensity=propensity, unit=unit, folds=folds, seed=seed,
+        )  # fmt: skip
+        return learned_from(cohort, learner)
+
+
+def cohort_of(
+    units: Frame,
+    *,
+    outcome: str,
+    features: Sequence[str],
+    arm: str,
+    control: str,
+    propensity: str | Mapping[str, str] | None,
+    unit: str | None,
+    folds: int,
+    seed: int,
+) -> Cohort:
+    """Check the customers of an experiment and score them, once for all learners."""
     rows = as_polars(units, "units")
-    need_columns(rows.columns, [outcome, arm, *features], "units")
+    need_columns(rows.columns, [outcome, arm, *features, *([unit] if unit else [])], "units")
     if not features or {outcome, arm} & set(features):
         rule = "must name columns known before the trigger, without the outcome and the arm"
         raise ParameterError(problem("features", list(features), rule))
-    arms = [control, *sorted(set(rows[arm].cast(pl.String).to_list()) - {control})]
-    code = np.array([arms.index(one) for one in rows[arm].cast(pl.String)], dtype=np.int64)
-    if len(arms) < _TWO_ARMS or not (code == 0).any():
-        raise InputError(problem("control", control, f"must be an arm in {arm} beside another"))
-    y = rows[outcome].cast(pl.Float64).to_numpy()
+    if unit:
+        _need_one_row_each(rows[unit], unit)
+    arms, code = _arms(rows[arm], arm, control)
+    y = _finite(rows[outcome], outcome)
+    for name in features:
+        if rows[name].dtype.is_float():
+            _need_no_infinity(rows[name], name)
     encoder = _encoder(rows.select(features))
     x = np.asarray(encoder.fit_transform(rows.select(features).to_pandas()), dtype=np.float64)
-    with threadpool_limits(1):  # trees of several threads stall each other on a busy machine
-        if propensity is None:
-            chance = estimated_chances(LogisticRegression(), x, code, folds=folds, seed=seed)
-        else:
-            need_columns(rows.columns, [propensity], "units")
-            chance = _chances(rows[propensity].cast(pl.Float64).to_numpy(), code, len(arms))
-        trees = HistGradientBoostingRegressor(
-            max_iter=60, learning_rate=0.08, max_leaf_nodes=8, random_state=seed
-        )
-        model = UpliftLearner(learner, trees, RidgeCV(_ALPHAS), folds, seed)
-        both = cross_fitted(trees, x, code, y, chance, folds=folds, seed=seed)
-        scores = robust_scores(code, y, both)
-        found, fold = np.empty(scores.shape), np.zeros(len(code), dtype=np.int64)
-        for number, (fit, held) in enumerate(folds_of(code, folds, seed)):
-            fold[held] = number
-            one = clone(model).fit(x[fit], y[fit], code[fit], chance[fit])
-            found[held] = one.predict(x[held])
-        model.fit(x, y, code, chance)
+    chance = (
+        estimated_chances(LogisticRegression(), x, code, folds=folds, seed=seed)
+        if propensity is None
+        else _chances(rows, propensity, code, arms)
+    )
+    both = cross_fitted(_trees(seed), x, code, y, chance, folds=folds, seed=seed)
+    return Cohort(
+        arms=arms, outcome=outcome, features=tuple(features), customers=rows[unit] if unit else None,
+        x=x, y=y, code=code, chance=chance, scores=robust_scores(code, y, both), encoder=encoder,
+        folds=folds, seed=seed,
+    )  # fmt: skip
+
+
+def learned_from(cohort: Cohort, learner: Learner) -> LearnedUplift:
+    """Fit a learner on all folds but one in turn, predict the one, then fit it on all customers."""
+    x, y, code, chance = cohort.x, cohort.y, cohort.code, cohort.chance
+    model = UpliftLearner(learner, _trees(cohort.seed), RidgeCV(_ALPHAS), cohort.folds, cohort.seed)
+    found, fold = np.empty(cohort.scores.shape), np.zeros(len(code), dtype=np.int64)
+    for number, (fit, held) in enumerate(folds_of(code, cohort.folds, cohort.seed)):
+        fold[held] = number
+        one = clone(model).fit(x[fit], y[fit], code[fit], chance[fit])
+        found[held] = one.predict(x[held])
+    model.fit(x, y, code, chance)
+    scores, arms = cohort.scores, cohort.arms
     mean, error = scores.mean(axis=0), scores.std(axis=0, ddof=1) / np.sqrt(len(y))
     table = pd.DataFrame(
         {
@@ -157,21 +222,80 @@ def learn_uplift(
         }
     )
     parts = [
-        f"{row['arm']} {text.number(row['effect'])} "
-        f"({text.interval(text.number(row['low']), text.number(row['high']))})"
+        f"{row['arm']} {text.cell(cohort.outcome, row['effect'])} "
+        f"({text.interval(*(text.cell(cohort.outcome, row[end]) for end in ('low', 'high')))})"
         for row in table.to_dict("records")
     ]
     return LearnedUplift(
         table=table,
-        text=f"The mean effect on {text.words(outcome)} against {control}: {text.listing(parts)}.",
-        arms=tuple(arms),
-        features=tuple(features),
-        scores=scores,
-        predictions=found,
-        fold=fold,
-        model=model,
-        encoder=encoder,
+        text=text.sentence(
+            f"the mean effect on {text.words(cohort.outcome.removesuffix('_cents'))} against {arms[0]}: "
+            f"{text.listing(parts)}"
+        ),
+        outcome=cohort.outcome, arms=arms, features=cohort.features, customers=cohort.customers,
+        code=code, observed=y, scores=scores, predictions=found, fold=fold, model=model,
+        encoder=cohort.encoder,
+    )  # fmt: skip
+
+
+def _trees(seed: int) -> HistGradientBoostingRegressor:
+    return HistGradientBoostingRegressor(
+        max_iter=60, learning_rate=0.08, max_leaf_nodes=8, random_state=seed
     )
+
+
+def _need_one_row_each(customers: pl.Series, unit: str) -> None:
+    twice = customers.filter(customers.is_duplicated())
+    if len(twice):
+        rule = f"must have one row; {text.plural(twice.n_unique(), 'customer')} have more: take each one's first trigger"
+        raise InputError(problem(unit, twice[0], rule))
+
+
+def _arms(column: pl.Series, arm: str, control: str) -> tuple[tuple[str, ...], Ints]:
+    """Return the arms, control first, and of each row the place of its arm."""
+    said = column.cast(pl.String)
+    if said.null_count():
+        rule = (
+            f"must be an arm; {text.plural(said.null_count(), 'row')} without one: leave them out"
+        )
+        raise InputError(problem(arm, None, rule))
+    found = sorted(set(said.to_list()))
+    if control not in found or len(found) < _TWO_ARMS:
+        rule = f"must be an arm in {arm} beside another; there are {', '.join(found)}"
+        raise InputError(problem("control", control, rule, hint=did_you_mean(control, found)))
+    arms = (control, *(one for one in found if one != control))
+    place = {name: number for number, name in enumerate(arms)}
+    code = np.array([place[one] for one in said], dtype=np.int64)
+    fewest = int(np.bincount(code).argmin())
+    if (code == fewest).sum() < _FEWEST_OF_AN_ARM:
+        rule = f"must have {_FEWEST_OF_AN_ARM} customers or more; leave it out"
+        raise InputError(problem("arm", arms[fewest], rule))
+    return arms, code
+
+
+def _finite(column: pl.Series, name: str) -> Floats:
+    """Return numbers; the outcome of every customer is needed."""
+    if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
+        rule = "must be numbers; name another outcome, or code it as 0 and 1"
+        raise InputError(problem(name, str(column.dtype), rule))
+    values = column.cast(pl.Float64).to_numpy()
+    bad = ~np.isfinite(values)
+    if bad.any():
+        rule = (
+            f"must be a number; {text.plural(int(bad.sum()), 'customer')} have none: write 0 where nothing "
+            "happened, or leave out who was not followed to the end of the window"
+        )
+        raise InputError(
+            problem(name, column[int(bad.argmax())], rule, where=f"row {int(bad.argmax())}")
+        )
+    return np.asarray(values, dtype=np.float64)
+
+
+def _need_no_infinity(column: pl.Series, name: str) -> None:
+    endless = column.is_infinite().fill_null(value=False)
+    if endless.any():
+        rule = "must be a number or missing; write a missing value where there is none"
+        raise InputError(problem(name, float("inf"), rule, where=f"row {endless.arg_max()}"))
 
 
 def _encoder(frame: pl.DataFrame) -> Any:
@@ -184,17 +308,34 @@ def _encoder(frame: pl.DataFrame) -> Any:
     )
 
 
-def _chances(own: Floats, arm: Ints, arms: int) -> Floats:
-    """Return the chance of every arm from the chance of the arm that each customer had.
+def _chances(
+    rows: pl.DataFrame, propensity: str | Mapping[str, str], code: Ints, arms: Sequence[str]
+) -> Floats:
+    """Return the chance of every arm: from a column each, or from that of the arm each customer had.
 
     Raises:
-        InputError: Three arms or more have chances which differ by customer.
+        InputError: A column is missing, or three arms or more have one column of chances which differ by
+            customer.
+        ParameterError: An arm has no column.
     """
-    first = np.array([own[arm == k][0] for k in range(arms)])
-    if np.allclose(own, first[arm]):
+    if isinstance(propensity, Mapping):
+        if set(propensity) not in (set(arms), set(arms[1:])):
+            rule = (
+                f"must name a column for each of {', '.join(arms[1:])}, with or without {arms[0]}"
+            )
+            raise ParameterError(problem("propensity", dict(propensity), rule))
+        need_columns(rows.columns, list(propensity.values()), "units")
+        by_arm = {arm: rows[name].cast(pl.Float64).to_numpy() for arm, name in propensity.items()}
+        by_arm.setdefault(arms[0], 1.0 - sum(by_arm[arm] for arm in arms[1:]))
+        return checked_chances(np.column_stack([by_arm[arm] for arm in arms]))
+    need_columns(rows.columns, [propensity], "units")
+    own = rows[propensity].cast(pl.Float64).to_numpy()
+    first = np.array([own[code == k][0] for k in range(len(arms))])
+    if np.allclose(own, first[code]):
         return checked_chances(np.tile(first, (len(own), 1)))
-    if arms == _TWO_ARMS:
-        treated = np.where(arm == 1, own, 1 - own)
+    if len(arms) == _TWO_ARMS:
+        treated = np.where(code == 1, own, 1 - own)
         return checked_chances(np.column_stack([1 - treated, treated]))
-    rule = "must be the same for all customers of an arm when there are three arms or more"
-    raise InputError(problem("propensity", float(own[0]), rule, hint="estimate it: name none"))
+    rule = "must be the same for all customers of an arm when one column says it for three arms or more"
+    hint = "name a column an arm, or estimate it: name none"
+    raise InputError(problem(propensity, float(own[0]), rule, hint=hint))
