@@ -45,6 +45,24 @@ def chart_frames() -> dict[str, pd.DataFrame]:
             ],
             columns=["cell", "offer", "uplift_cents", "low", "high", "truth"],
         ),
+        "uplift_by_tenth": pd.DataFrame(
+            [
+                (offer, tenth, size - 12, size, size - 45, size + 45, size + 15)
+                for offer, slope in (("dessert", 14.0), ("three off", 30.0))
+                for tenth in range(1, 11)
+                for size in [slope * (5.5 - tenth)]
+            ],
+            columns=["offer", "tenth", "predicted", "uplift", "low", "high", "truth"],
+        ),
+        "gain_by_share": pd.DataFrame(
+            [
+                (offer, share, gain, gain - 20, gain + 20, end * share)
+                for offer, rise, end in (("dessert", 120.0, 10.0), ("three off", 200.0, -15.0))
+                for share in (0.2, 0.4, 0.6, 0.8, 1.0)
+                for gain in [rise * share * (1 - share) + end * share]
+            ],
+            columns=["offer", "treated", "gain", "low", "high", "at_random"],
+        ),
         "profit_by_budget": pd.DataFrame(
             [
                 (1e5 * k, 3e5 * math.sqrt(k), 1e5 * math.sqrt(k), 5e5 * math.sqrt(k))

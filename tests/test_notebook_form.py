@@ -183,6 +183,7 @@ def test_there_are_notebooks_to_check():
         "43_trust_the_read_out",
         "45_simulate_offers",
         "50_fit_uplift",
+        "51_learn_uplift",
         "52_choose_policy",
         "60_value_customers",
         "61_value_of_an_offer",

@@ -47,7 +47,7 @@ def test_a_feature_that_is_the_outcome_and_a_control_that_is_not_there_are_refus
 ) -> None:
     with pytest.raises(ParameterError, match="features"):
         learn_uplift(units, outcome="profit", features=["x", "profit"])
-    with pytest.raises(InputError, match="control"):
+    with pytest.raises(ParameterError, match="control"):
         learn_uplift(units, outcome="profit", features=["x"], control="none")
 
 
@@ -89,9 +89,9 @@ def test_chances_of_three_arms_that_differ_by_customer_come_in_a_column_each(
         ),
         ({"profit": pl.lit("much")}, "profit was 'String', must be numbers"),
         ({"x": pl.lit(float("inf"))}, "x was inf, must be a number or missing"),
-        ({"arm": pl.lit(None, pl.String)}, "arm was None, must be an arm"),
-        ({"arm": pl.lit("tea")}, "control was 'control', must be an arm in arm beside another"),
-        ({"who": pl.lit("ann")}, "who was 'ann', must have one row"),
+        ({"arm": pl.lit(None, pl.String)}, "nobody is in an arm"),
+        ({"arm": pl.lit("tea")}, "control was 'control', must be an arm beside another"),
+        ({"who": pl.col("arm")}, "3 units of 'who' must have one row"),
     ],
 )
 def test_a_column_that_cannot_be_used_is_refused_by_name(
@@ -110,7 +110,7 @@ def test_an_arm_with_a_single_customer_and_a_misspelt_control_are_refused(
     )
     with pytest.raises(InputError, match="arm was 'scone', must have 2 customers or more"):
         learn_uplift(lone, outcome="profit", features=["x"])
-    with pytest.raises(InputError, match="did you mean 'control'"):
+    with pytest.raises(ParameterError, match="did you mean 'control'"):
         learn_uplift(units, outcome="profit", features=["x"], control="contol")
 
 

@@ -21,6 +21,7 @@ from workbench.errors import did_you_mean
 if TYPE_CHECKING:
     from workbench import report, text
     from workbench.calibration import (
+        TenthsBesideTruth,
         calibrate_world,
         calibration_table,
         closed_loop,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         moved_habit,
         readings,
         simulate_offer_experiment,
+        tenths_beside_truth,
         try_policy,
         uplift_beside_truth,
     )
@@ -157,6 +159,7 @@ __all__ = [
     "Proportion",
     "Quantile",
     "Ratio",
+    "TenthsBesideTruth",
     "UpliftCurve",
     "UpliftPrior",
     "alive_after_silence",
@@ -253,6 +256,7 @@ __all__ = [
     "sweep",
     "table_sizes",
     "telling_customer",
+    "tenths_beside_truth",
     "text",
     "tracking",
     "triggered_units",
@@ -278,6 +282,7 @@ __all__ = [
 
 _OWNERS = {
     "workbench.calibration": (
+        "TenthsBesideTruth",
         "calibrate_world",
         "calibration_table",
         "closed_loop",
@@ -288,6 +293,7 @@ _OWNERS = {
         "moved_habit",
         "readings",
         "simulate_offer_experiment",
+        "tenths_beside_truth",
         "try_policy",
         "uplift_beside_truth",
     ),

@@ -404,6 +404,8 @@ def _number_cell(column: str, value: float, currency: str) -> str:
         return money(value, currency)
     if is_share(column):
         return share(value)
+    if column == "p_value":
+        return p_value(value)
     if value.is_integer():
         return count(value)
     digits = max(0, _SIGNIFICANT_DIGITS - 1 - math.floor(math.log10(abs(value))))

@@ -15,7 +15,12 @@ from workbench.calibration.mistakes import common_mistakes
 from workbench.calibration.offer_experiment import OfferExperiment, simulate_offer_experiment
 from workbench.calibration.policy_loop import ClosedLoop, closed_loop, try_policy
 from workbench.calibration.table import EXPERIMENTS, CalibrationTable, calibration_table
-from workbench.calibration.uplift_truth import UpliftBesideTruth, uplift_beside_truth
+from workbench.calibration.uplift_truth import (
+    TenthsBesideTruth,
+    UpliftBesideTruth,
+    tenths_beside_truth,
+    uplift_beside_truth,
+)
 
 __all__ = [
     "EXPERIMENTS",
@@ -28,6 +33,7 @@ __all__ = [
     "MovedHabit",
     "OfferExperiment",
     "Readings",
+    "TenthsBesideTruth",
     "UpliftBesideTruth",
     "calibrate_world",
     "calibration_table",
@@ -39,6 +45,7 @@ __all__ = [
     "moved_habit",
     "readings",
     "simulate_offer_experiment",
+    "tenths_beside_truth",
     "try_policy",
     "uplift_beside_truth",
 ]

@@ -1,4 +1,4 @@
-"""An estimate of uplift beside the truth of a simulated experiment. Owns no estimate and no truth."""
+"""An estimate of uplift, by cell or learned, beside the truth of a simulated experiment. Owns no estimate and no truth."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from workbench import text
 from workbench.arguments import checked
 from workbench.errors import InputError
 from workbench.frames import Frame, as_polars, need_columns
-from workbench.uplift import UpliftDraws
+from workbench.uplift import LearnedUplift, UpliftDraws, uplift_by_tenth
 
 NOT_KNOWN = "none"
 
@@ -97,21 +97,118 @@ def uplift_beside_truth(
     )
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TenthsBesideTruth(text.Result):
+    """Learned uplift by tenth of its prediction, beside the truth.
+
+    Attributes:
+        table: A row an offer and tenth, the highest predictions first: ``offer``, ``tenth``, ``customers``,
+            ``predicted``, ``uplift`` with ``low`` and ``high`` (95 %), ``truth`` (missing where it is not
+            known) and ``holds``.
+        text: How many intervals hold the truth, and what the first and the last tenth are in truth.
+        coverage: Share of intervals that hold it; none where it is not known.
+    """
+
+    coverage: float | None
+
+
+@checked
+def tenths_beside_truth(
+    learned: LearnedUplift, truth: Frame | str | Path = NOT_KNOWN, *, unit: str = "customer_id"
+) -> TenthsBesideTruth:
+    """Put learned uplift by tenth beside what each customer's effect is in truth, if a world knows it.
+
+    Args:
+        learned: From :func:`learn_uplift`, with its ``unit``.
+        truth: What :func:`simulate_offer_experiment` has as truth, or its file; ``none``: not known.
+        unit: Column of the customer in the truth.
+
+    Returns:
+        Ten rows an offer, and how many intervals hold the truth.
+
+    Raises:
+        InputError: The file, a column or a customer is missing, or it was learned without ``unit``.
+
+    >>> tenths_beside_truth("learned")
+    Traceback (most recent call last):
+    ...
+    workbench.errors.ParameterError: learned was 'learned', must be learned uplift, such as workbench.learn_uplift gives
+    """
+    frame = _frame(truth)
+    parts = []
+    for k, offer in enumerate(learned.arms[1:]):
+        part = uplift_by_tenth(learned, offer).table.assign(offer=offer, truth=np.nan)
+        if frame is not None:
+            effect = _effects(frame, learned, offer, unit)
+            order = np.argsort(-learned.predictions[:, k], kind="stable")
+            tenths = np.split(effect[order], np.cumsum(part["customers"].to_numpy())[:-1])
+            part["truth"] = [float(tenth.mean()) for tenth in tenths]
+        parts.append(part)
+    columns = ["offer", "tenth", "customers", "predicted", "uplift", "low", "high", "truth"]
+    table = pd.concat(parts, ignore_index=True)[columns]
+    table["holds"] = (table["low"] <= table["truth"]) & (table["truth"] <= table["high"])
+    if frame is None:
+        return TenthsBesideTruth(
+            table=table, text="What is true is not known for this table.", coverage=None
+        )
+    told = []
+    for offer in learned.arms[1:]:
+        mine = table[table["offer"] == offer]
+        first, last = (learned.said(float(mine["truth"].iloc[at])) for at in (0, -1))
+        told.append(f"{offer} is {first} in the first tenth and {last} in the last")
+    held = f"{int(table['holds'].sum())} of {len(table)}"
+    return TenthsBesideTruth(
+        table=table,
+        text=text.sentence(
+            f"in truth the effect of {text.listing(told)}; {held} intervals of 95% hold the truth"
+        ),
+        headline=f"{held} intervals hold the truth",
+        coverage=float(table["holds"].mean()),
+    )
+
+
+def _effects(frame: pl.DataFrame, learned: LearnedUplift, offer: str, unit: str) -> np.ndarray:
+    """Return the true effect on each customer, in the order in which they were learned from."""
+    need_columns(frame.columns, [unit, "arm", learned.outcome], "truth")
+    if learned.customers is None:
+        raise InputError("Whose effects they are is not known; name unit in learn_uplift.")
+    who = pl.DataFrame({unit: learned.customers})
+    value = pl.col(learned.outcome).cast(pl.Float64)
+
+    def of(arm: str) -> pl.Series:
+        mine = frame.filter(pl.col("arm") == arm).select(unit, value)
+        return who.join(mine, on=unit, how="left", maintain_order="left")[learned.outcome]
+
+    effect = of(offer) - of(learned.arms[0])
+    if effect.null_count():
+        raise InputError(
+            f"truth lacks {text.plural(effect.null_count(), 'customer')} who had {offer} or the control; "
+            "take the truth of the same experiment"
+        )
+    return effect.to_numpy()
+
+
+def _frame(truth: Frame | str | Path) -> pl.DataFrame | None:
+    """Return the truth; none where it is not known."""
+    if not isinstance(truth, str | Path):
+        return as_polars(truth, "truth")
+    if str(truth) == NOT_KNOWN:
+        return None
+    if not Path(truth).is_file():
+        raise InputError(
+            f"{Path(truth).name} does not exist; run the notebook that simulates the experiment, or name "
+            f"{NOT_KNOWN!r}"
+        )
+    return pl.read_parquet(truth)
+
+
 def _truth(
     draws: UpliftDraws, truth: Frame | str | Path, by: Sequence[str], control: str
 ) -> np.ndarray | None:
     """Return the true uplift, cell x offer; none where it is not known."""
-    if isinstance(truth, str | Path):
-        if str(truth) == NOT_KNOWN:
-            return None
-        if not Path(truth).is_file():
-            raise InputError(
-                f"{Path(truth).name} does not exist; run the notebook that simulates the experiment, or name "
-                f"{NOT_KNOWN!r}"
-            )
-        frame = pl.read_parquet(truth)
-    else:
-        frame = as_polars(truth, "truth")
+    frame = _frame(truth)
+    if frame is None:
+        return None
     need_columns(frame.columns, ["arm", *by, draws.measure], "truth")
     means = frame.group_by(["arm", *by]).agg(
         pl.col(draws.measure).cast(pl.Float64).mean().alias("·mean")
@@ -127,4 +224,4 @@ def _truth(
     return np.column_stack([of(offer) - of(control) for offer in draws.offers])
 
 
-__all__ = ["UpliftBesideTruth", "uplift_beside_truth"]
+__all__ = ["TenthsBesideTruth", "UpliftBesideTruth", "tenths_beside_truth", "uplift_beside_truth"]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _MOST_ROWS = 60
 _WHOLE_MONEY_FROM_CENTS = 10_000
 _ONE_DIGIT_FROM = 100
-_EACH_BY_ITSELF = ("value", "standard_error")
+_EACH_BY_ITSELF = ("value", "standard_error", "p_value")
 _SHARE = "share of customers"
 
 
@@ -39,13 +39,17 @@ class FormattedTable:
 
 @checked
 def table(
-    shown: pd.DataFrame | text.Result, columns: tuple[str, ...] | list[str] | None = None
+    shown: pd.DataFrame | text.Result,
+    columns: tuple[str, ...] | list[str] | None = None,
+    *,
+    cents: tuple[str, ...] | list[str] = (),
 ) -> FormattedTable:
     """Return a table for readers: whole numbers in groups, money, percentages, names as words.
 
     Args:
         shown: A frame of at most 60 rows, or a result that has one.
         columns: The columns to show, in this order; all by default.
+        cents: Columns that hold cents though their names do not say so, such as ``effect`` of a profit.
 
     Raises:
         InputError: There are more rows than a reader looks at; aggregate or choose some.
@@ -74,7 +78,9 @@ def table(
             {
                 _SHARE
                 if name == "share" and "customers" in frame.columns
-                else text.heading(name): (_written(name, frame[name].tolist()))
+                else text.heading(name): (
+                    _written(f"{name}_cents" if name in cents else name, frame[name].tolist())
+                )
                 for name in chosen
             },
             dtype="str",

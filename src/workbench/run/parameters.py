@@ -467,6 +467,57 @@ class FitUplift(NotebookParameters):
         return {self.profit: "amount", **converted}
 
 
+class LearnUplift(NotebookParameters):
+    """Parameters of ``51_learn_uplift``."""
+
+    notebook: ClassVar[str] = "51_learn_uplift"
+
+    units: InputPath = Field(
+        "runs/demo/offer_experiment/units.parquet", description="Parquet, one row a customer"
+    )
+    truth: NameOrPath = Field(
+        "runs/demo/offer_experiment/truth.parquet", description="what a world knows; none: nothing"
+    )
+    outcome: str = Field(
+        "profit_cents", min_length=1, max_length=256, description="column of the outcome"
+    )
+    features: str = Field(
+        "visits_28d, spend_28d_cents, days_since_visit, mean_basket_cents, app_opens_28d, baskets_28d, "
+        "hour, weekday",
+        min_length=1,
+        max_length=5000,
+        description="columns known before, with commas between",
+    )
+    learners: str = Field(
+        "x, dr, t",
+        min_length=1,
+        max_length=40,
+        description="s, t, x, r or dr, with commas between; the first one answers",
+    )
+    propensity: str = Field(
+        "p_arm", max_length=256, description="column of the chance of the arm; empty: estimated"
+    )
+    cost: float = Field(
+        0.0,
+        ge=0,
+        le=1e12,
+        description="cost of an offer in the unit of the outcome; 0: the outcome has it off",
+    )
+    arm: str = Field("arm", min_length=1, max_length=256, description="column of the arm")
+    control: str = Field("control", min_length=1, max_length=256, description="the control")
+    unit: str = Field(
+        "customer_id", max_length=256, description="column of the customer; empty: a row each"
+    )
+    folds: int = Field(3, ge=2, le=20, description="folds that are predicted in turn")
+    seed: Seed = Field(1, description="seed of folds and trees")
+
+    @property
+    def in_cents(self) -> list[str]:
+        """The columns of results that hold cents because the outcome does."""
+        names = ["effect", "low", "high", "value", "at_random", "toc", "autoc", "autoc_error"]
+        return names if self.outcome.endswith("_cents") else []
+
+
 class ChoosePolicy(NotebookParameters):
     """Parameters of ``52_choose_policy``."""
 

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from workbench import text
 from workbench.arguments import checked
 from workbench.errors import ParameterError, problem
-from workbench.frames import Frame
+from workbench.experiment.units import Source
 from workbench.uplift.evaluation import heterogeneity_test, value_of_top
 from workbench.uplift.learned import LearnedUplift, Learner, cohort_of, learned_from
 
@@ -33,7 +33,7 @@ class LearnersCompared(text.Result):
 
 @checked
 def compare_learners(
-    units: Frame,
+    units: Source,
     *,
     outcome: str,
     features: Sequence[str],
@@ -50,7 +50,7 @@ def compare_learners(
     The learner is best named beforehand. To take the one with the largest area makes that area too large.
 
     Args:
-        units: A row a customer.
+        units: A pandas, Polars or lazy frame, or the path of a Parquet file: a row a customer.
         outcome: Column of the outcome.
         features: Columns known before the trigger.
         learners: Which; see :func:`learn_uplift`.

@@ -244,7 +244,7 @@ def value_of_top(
     said = (
         f"treating the {text.share(float(best['treated']), 0)} with the highest predictions for {arm} is worth "
         f"most, {learned.said(float(best['value']))} a customer of all "
-        f"({text.interval(*(learned.said(float(best[end])) for end in ('low', 'high')))}); "
+        f"({text.interval(learned.said(float(best['low'])), learned.said(float(best['high'])))}); "
         f"their order {'beats' if beats else 'is not surely better than'} one by lot (AUTOC "
         f"{learned.said(area)}, standard error {learned.said(error)})"
     )

@@ -21,7 +21,8 @@ from threadpoolctl import threadpool_limits
 
 from workbench import text
 from workbench.arguments import checked
-from workbench.errors import InputError, ParameterError, did_you_mean, problem
+from workbench.errors import InputError, ParameterError, problem
+from workbench.experiment.units import ARM, Source, Units, take_units
 from workbench.frames import Frame, as_polars, need_columns
 from workbench.uplift.crossfit import (
     checked_chances,
@@ -103,11 +104,12 @@ class Cohort:
     encoder: Any
     folds: int
     seed: int
+    notes: tuple[str, ...]
 
 
 @checked
 def learn_uplift(
-    units: Frame,
+    units: Source,
     *,
     outcome: str,
     features: Sequence[str],
@@ -122,7 +124,7 @@ def learn_uplift(
     """Learn what each offer does for whom, with every prediction made out of fold.
 
     Args:
-        units: A row a customer.
+        units: A pandas, Polars or lazy frame, or the path of a Parquet file: a row a customer.
         outcome: Column of the outcome.
         features: Columns known before the trigger.
         arm: Column of the arm.
@@ -138,9 +140,10 @@ def learn_uplift(
         Doubly robust scores and predictions of every customer, out of fold, and the mean effects.
 
     Raises:
-        InputError: A column is missing, a customer has two rows, an outcome is missing or not finite, the
-            control is not there, an arm has a single customer, or customers could not have had every arm.
-        ParameterError: No features were named, or the outcome or the arm is one of them.
+        InputError: A column is missing, a customer has two rows in an arm, an outcome is missing or not finite,
+            an arm has a single customer, or customers could not have had every arm.
+        ParameterError: There is no such control, no features were named, or the outcome or the arm is one of
+            them.
 
     Source: Kuenzel et al. (2019) for S, T and X; Nie and Wager (2021) for R; Kennedy (2023) for DR. The
     layer over scikit-learn is our own, because it carries several arms, their chances from the decision
@@ -161,7 +164,7 @@ def learn_uplift(
 
 
 def cohort_of(
-    units: Frame,
+    units: Source,
     *,
     outcome: str,
     features: Sequence[str],
@@ -173,14 +176,13 @@ def cohort_of(
     seed: int,
 ) -> Cohort:
     """Check the customers of an experiment and score them, once for all learners."""
-    rows = as_polars(units, "units")
-    need_columns(rows.columns, [outcome, arm, *features, *([unit] if unit else [])], "units")
+    taken = take_units(units, arm=arm, control=control, unit=unit)
+    rows = taken.frame.collect()
+    need_columns(rows.columns, [outcome, *features], "table of units")
     if not features or {outcome, arm} & set(features):
         rule = "must name columns known before the trigger, without the outcome and the arm"
         raise ParameterError(problem("features", list(features), rule))
-    if unit:
-        _need_one_row_each(rows[unit], unit)
-    arms, code = _arms(rows[arm], arm, control)
+    code, arms = _codes(taken, rows), taken.arms
     y = _finite(rows[outcome], outcome)
     for name in features:
         if rows[name].dtype.is_float():
@@ -196,7 +198,7 @@ def cohort_of(
     return Cohort(
         arms=arms, outcome=outcome, features=tuple(features), customers=rows[unit] if unit else None,
         x=x, y=y, code=code, chance=chance, scores=robust_scores(code, y, both), encoder=encoder,
-        folds=folds, seed=seed,
+        folds=folds, seed=seed, notes=tuple(taken.notes()),
     )  # fmt: skip
 
 
@@ -223,15 +225,16 @@ def learned_from(cohort: Cohort, learner: Learner) -> LearnedUplift:
     )
     parts = [
         f"{row['arm']} {text.cell(cohort.outcome, row['effect'])} "
-        f"({text.interval(*(text.cell(cohort.outcome, row[end]) for end in ('low', 'high')))})"
+        f"({text.interval(text.cell(cohort.outcome, row['low']), text.cell(cohort.outcome, row['high']))})"
         for row in table.to_dict("records")
     ]
+    said = (
+        f"the mean effect on {text.words(cohort.outcome.removesuffix('_cents'))} against {arms[0]}: "
+        f"{text.listing(parts)}"
+    )
     return LearnedUplift(
         table=table,
-        text=text.sentence(
-            f"the mean effect on {text.words(cohort.outcome.removesuffix('_cents'))} against {arms[0]}: "
-            f"{text.listing(parts)}"
-        ),
+        text=" ".join([text.sentence(said), *cohort.notes]),
         outcome=cohort.outcome, arms=arms, features=cohort.features, customers=cohort.customers,
         code=code, observed=y, scores=scores, predictions=found, fold=fold, model=model,
         encoder=cohort.encoder,
@@ -244,33 +247,21 @@ def _trees(seed: int) -> HistGradientBoostingRegressor:
     )
 
 
-def _need_one_row_each(customers: pl.Series, unit: str) -> None:
-    twice = customers.filter(customers.is_duplicated())
-    if len(twice):
-        rule = f"must have one row; {text.plural(twice.n_unique(), 'customer')} have more: take each one's first trigger"
-        raise InputError(problem(unit, twice[0], rule))
+def _codes(units: Units, rows: pl.DataFrame) -> Ints:
+    """Return of each row the place of its arm, the control at 0.
 
-
-def _arms(column: pl.Series, arm: str, control: str) -> tuple[tuple[str, ...], Ints]:
-    """Return the arms, control first, and of each row the place of its arm."""
-    said = column.cast(pl.String)
-    if said.null_count():
-        rule = (
-            f"must be an arm; {text.plural(said.null_count(), 'row')} without one: leave them out"
-        )
-        raise InputError(problem(arm, None, rule))
-    found = sorted(set(said.to_list()))
-    if control not in found or len(found) < _TWO_ARMS:
-        rule = f"must be an arm in {arm} beside another; there are {', '.join(found)}"
-        raise InputError(problem("control", control, rule, hint=did_you_mean(control, found)))
-    arms = (control, *(one for one in found if one != control))
-    place = {name: number for number, name in enumerate(arms)}
-    code = np.array([place[one] for one in said], dtype=np.int64)
-    fewest = int(np.bincount(code).argmin())
-    if (code == fewest).sum() < _FEWEST_OF_AN_ARM:
-        rule = f"must have {_FEWEST_OF_AN_ARM} customers or more; leave it out"
-        raise InputError(problem("arm", arms[fewest], rule))
-    return arms, code
+    Raises:
+        InputError: There is no control or no other arm, or an arm has a single customer.
+    """
+    if units.control not in units.arms or len(units.arms) < _TWO_ARMS:
+        rule = f"must be an arm beside another; there is only {text.listing(list(units.arms))}"
+        raise InputError(problem("control", units.control, rule))
+    for name, customers in units.counts.items():
+        if customers < _FEWEST_OF_AN_ARM:
+            rule = f"must have {_FEWEST_OF_AN_ARM} customers or more; leave it out"
+            raise InputError(problem("arm", name, rule))
+    place = {name: number for number, name in enumerate(units.arms)}
+    return rows[ARM].replace_strict(place, return_dtype=pl.Int64).to_numpy()
 
 
 def _finite(column: pl.Series, name: str) -> Floats:
@@ -326,7 +317,8 @@ def _chances(
             raise ParameterError(problem("propensity", dict(propensity), rule))
         need_columns(rows.columns, list(propensity.values()), "units")
         by_arm = {arm: rows[name].cast(pl.Float64).to_numpy() for arm, name in propensity.items()}
-        by_arm.setdefault(arms[0], 1.0 - sum(by_arm[arm] for arm in arms[1:]))
+        if arms[0] not in by_arm:
+            by_arm[arms[0]] = 1.0 - np.sum([by_arm[arm] for arm in arms[1:]], axis=0)
         return checked_chances(np.column_stack([by_arm[arm] for arm in arms]))
     need_columns(rows.columns, [propensity], "units")
     own = rows[propensity].cast(pl.Float64).to_numpy()

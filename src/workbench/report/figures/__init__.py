@@ -33,6 +33,7 @@ from workbench.report.figures.decisions import (
 from workbench.report.figures.effects import effects
 from workbench.report.figures.experiment import detectable_by_day, effect_by_day
 from workbench.report.figures.frontier import frontier
+from workbench.report.figures.learned import gain_by_share, uplift_by_tenth
 from workbench.report.figures.log import events_per_week, hour_profile
 from workbench.report.figures.profile import lifecycle_bars, rfm_heatmap, segment_bars
 from workbench.report.figures.story import customer_story
@@ -64,6 +65,7 @@ __all__ = [
     "first_days_by_world",
     "frequency_recency",
     "frontier",
+    "gain_by_share",
     "holdout_check",
     "hour_profile",
     "lifecycle_bars",
@@ -77,5 +79,6 @@ __all__ = [
     "simulated_beside_real",
     "tracking",
     "uplift_by_cell",
+    "uplift_by_tenth",
     "value_concentration",
 ]
