@@ -73,7 +73,7 @@ def load_programmes(
         programmes[programme.name] = programme
         origin[programme.name] = file
     files_of = {name: str(file) for name, file in origin.items()}
-    beside = {each for file in files for each in _files(file.parent)}
+    beside = {each for folder in {file.parent for file in files} for each in _files(folder)}
     return ProgrammeSet.of(
         tuple(programmes.values()),
         house,
