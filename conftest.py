@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from workbench.clv.summary import RfmSummary
     from workbench.log import Log
     from workbench.replay import Replay
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Each worker has a processor; threads of small frames would only wait for one another.
+    os.environ.setdefault("POLARS_MAX_THREADS", "1")
 
 PROGRAMMES = Path(__file__).parent / "params" / "programmes" / "grocery"
 
