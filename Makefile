@@ -50,7 +50,7 @@ test-python: setup ## the tests of the package
 
 test-notebooks: setup ## the committed notebooks, run again and compared
 	@$(BIN)/workbench run params/runs/demo.yaml
-	@$(BIN)/python -m pytest notebooks -p workbench.run.nbval_plugin --nbval-lax --nbval-current-env --nbval-cell-timeout=300 -p no:xdist
+	@$(BIN)/python -m pytest notebooks -p workbench.run.nbval_plugin --nbval-lax --nbval-current-env --nbval-cell-timeout=300 --numprocesses=2 --dist=loadfile
 
 notebooks: setup ## run the committed notebooks and store their outputs, normalised
 	@$(BIN)/workbench run params/runs/demo.yaml
