@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import polars as pl
+
 from workbench.streams import stream
 
 MARKUP = "</script><img src=x onerror=alert(1)>"
 PERSONS = 240
+FLYERS = 600
 DAYS = 300
 MAPPING = """
 name: made_up_shop
@@ -55,21 +58,40 @@ def write_shop(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "sales.csv").write_text("\n".join(rows) + "\n")
     (folder / "shop.yaml").write_text(MAPPING)
+    write_flyers(folder / "flyers.parquet")
+
+
+def write_flyers(path: Path) -> None:
+    """Write who got a flyer: markup for a town, a flyer that works where somebody came before."""
+    rng = stream(2, "flyers of the made-up shop")
+    flyer, before = rng.integers(0, 3, FLYERS), rng.poisson(1.0, FLYERS)
+    frame = pl.DataFrame(
+        {
+            "flyer": [["no flyer", "red", MARKUP][each] for each in flyer],
+            "before": before,
+            "town": [["a", MARKUP][each] for each in rng.integers(0, 2, FLYERS)],
+            "visits": rng.poisson(0.5 + 0.8 * ((flyer == 1) & (before > 0))),
+        }
+    )
+    frame.write_parquet(path)
 
 
 def write_run_file(path: Path, shop: str, runs: str) -> None:
-    """Write a run of the notebooks on the shop."""
+    """Write a run of those notebooks that read data, on the shop.
+
+    The others (``07``, ``43``, ``45``, ``50``, ``52``) read worlds that they make, or what such a one
+    made; their pages are looked at as they are committed.
+    """
     places = {
         name: f"{runs}/{name}"
         for name in (
             *("log", "profile", "decisions", "comparison", "clv", "simulated"),
-            *("design", "monitoring", "calibration"),
+            *("design", "monitoring"),
         )
     }
     world = {"customers": 1_500, "days": 56}
     steps = [
         ("05_simulate_world", {**world, "simulated": f"{runs}/world"}, []),
-        ("07_reenact_claims", {**world, "arrivals_per_day": 10.0}, []),
         ("10_ingest_log", {"source": shop, "mapping": f"{shop}/shop.yaml", "parts": 2}, ["log"]),
         ("06_calibrate_world", {}, ["log", "simulated"]),
         ("20_profile_customers", {"bins": 4}, ["log", "profile"]),
@@ -90,32 +112,18 @@ def write_run_file(path: Path, shop: str, runs: str) -> None:
             {"source": f"{runs}/world/decisions", "outcomes": f"{runs}/world/log"},
             [],
         ),
-        ("43_trust_the_read_out", {"experiments": 20}, ["calibration"]),
         (
-            "45_simulate_offers",
-            {"customers": 2_000, "days": 42, "experiment": f"{runs}/offers"},
-            [],
-        ),
-        (
-            "50_fit_uplift",
+            "51_learn_uplift",
             {
-                "units": f"{runs}/offers/units.parquet",
-                "truth": f"{runs}/offers/truth.parquet",
-                "by": "basket, frequency",
-                "uplift": f"{runs}/uplift",
-            },
-            [],
-        ),
-        (
-            "52_choose_policy",
-            {
-                "uplift": f"{runs}/uplift",
-                "triggers": f"{runs}/offers/triggers.parquet",
-                "policy": f"{runs}/policy/policy.yaml",
-                "budget_cents": 40_000.0,
-                "customers": 1_500.0,
-                "world_customers": 1_500,
-                "world_days": 42,
+                "units": f"{shop}/flyers.parquet",
+                "truth": "none",
+                "outcome": "visits",
+                "features": "before, town",
+                "learners": "t",
+                "propensity": "",
+                "arm": "flyer",
+                "control": "no flyer",
+                "unit": "",
             },
             [],
         ),
