@@ -10,8 +10,8 @@ from typing import Any
 
 from workbench.errors import InputError, ParameterError, did_you_mean, problem, shown
 from workbench.files import read_text
+from workbench.imports import quick_imports
 from workbench.params import digest_of
-from workbench.run.imports import quick_imports
 from workbench.run.parameters import NotebookParameters
 from workbench.run.results import RESULT_MIME
 

@@ -22,7 +22,7 @@ from types import FrameType
 from typing import Any, Literal, NoReturn
 
 from workbench.files import write_text
-from workbench.run.imports import quick_imports
+from workbench.imports import quick_imports
 
 with quick_imports():
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from workbench.errors import InputError, WorkbenchError
 from workbench.files import write_text
-from workbench.run.imports import quick_imports
+from workbench.imports import quick_imports
 
 with quick_imports():
     import jsonschema

@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 
-from workbench.run.imports import quick_imports
+from workbench.imports import quick_imports
 
 with quick_imports():
     from nbval import plugin as nbval  # type: ignore[import-untyped]  # nbval ships no types

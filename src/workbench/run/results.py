@@ -7,7 +7,7 @@ from typing import Any
 
 from workbench.arguments import checked
 from workbench.errors import ParameterError, problem
-from workbench.run.imports import quick_imports
+from workbench.imports import quick_imports
 
 RESULT_MIME = "application/vnd.workbench.result+json"
 _LONGEST_TEXT = 1_000
