@@ -30,7 +30,8 @@ from workbench.experiment.outliers import Outliers
 from workbench.experiment.points import decision_points, outcomes_after
 from workbench.experiment.preview import Preview, preview_assignment
 from workbench.experiment.ratio_watch import RatioWatch, watch_ratio
-from workbench.experiment.read_out import CarryOver, ReadOut, read_out
+from workbench.experiment.read_out import read_out
+from workbench.experiment.result import CarryOver, ReadOut
 from workbench.experiment.sample_ratio import SampleRatio, ratio_p_value, sample_ratio
 from workbench.experiment.segments import Heterogeneity, Novelty, heterogeneity, novelty
 from workbench.experiment.spending import Looks, plan_looks

@@ -21,7 +21,9 @@ from workbench.errors import InputError, ParameterError, problem
 from workbench.experiment.cohort import Cohort, triggered_units
 from workbench.experiment.metrics import Covariate, Metric, as_covariate, as_metric
 from workbench.experiment.multiplicity import Correction
-from workbench.experiment.read_out import CarryOver, Question, ReadOut, read_units
+from workbench.experiment.question import Question
+from workbench.experiment.read_out import read_units
+from workbench.experiment.result import CarryOver, ReadOut
 from workbench.experiment.said import signed, spoken
 from workbench.experiment.trust import TrustCheck
 from workbench.experiment.unit_columns import Layout
