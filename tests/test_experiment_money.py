@@ -109,6 +109,42 @@ def test_return_on_cost_is_profit_by_cost_with_the_error_of_the_delta_method(cus
     assert worth.return_on_cost.standard_error == pytest.approx(np.std(drawn), rel=0.15)
 
 
+def test_customers_who_were_assigned_as_clusters_of_two_alike_have_the_errors_of_the_clusters(
+    customers, worth
+):
+    home = customers.with_row_index("home")
+    twice = roi(pl.concat([home, home]), cluster="home", assume=ALL)
+    for name in ("difference", "low", "high"):
+        assert twice.table[name].to_numpy() == pytest.approx(worth.table[name].to_numpy(), rel=1e-3)
+    assert twice.return_on_cost is not None
+    assert worth.return_on_cost is not None
+    assert twice.return_on_cost.standard_error == pytest.approx(
+        worth.return_on_cost.standard_error, rel=1e-3
+    )
+    assert twice.customers == 2 * worth.customers
+    as_customers = roi(pl.concat([home, home]))
+    assert as_customers.profit.standard_error < 0.75 * twice.profit.standard_error
+
+
+def test_without_purchases_the_money_is_said_and_nothing_of_redemptions(customers, worth):
+    plain = roi(customers.drop("purchases"))
+    assert plain.profit.value == worth.profit.value
+    assert plain.redemptions.empty
+    assert "purchases" not in plain.text
+
+
+def test_a_customer_in_two_arms_is_left_out_of_all(customers, worth):
+    named = customers.with_row_index("person")
+    other = named.head(1).with_columns(arm=pl.lit("offer"), margin_cents=pl.lit(10**9))
+    both = pl.concat([named, other.with_columns(pl.col("margin_cents").cast(pl.Int64))])
+    first = named.filter(pl.col("person") == 0)["arm"][0]
+    if first == "offer":
+        both = both.with_columns(
+            arm=pl.when(pl.col("margin_cents") == 10**9).then(pl.lit("control")).otherwise("arm")
+        )
+    assert roi(both, unit="person").profit.value == pytest.approx(worth.profit.value, rel=0.05)
+
+
 def test_under_all_assumptions_the_classes_are_recovered():
     held: dict[str, list[bool]] = {}
     for seed in range(100, 130):

@@ -88,6 +88,7 @@ if TYPE_CHECKING:
     from workbench.experiment.sample_ratio import sample_ratio
     from workbench.experiment.spending import plan_looks
     from workbench.experiment.triggers import expected_triggers
+    from workbench.experiment.worth import worth
     from workbench.log import hourly_share, ingest, open_log, table_sizes, weekly_events
     from workbench.policy import (
         Budget,
@@ -277,6 +278,7 @@ __all__ = [
     "weekly_decisions",
     "weekly_events",
     "world_table",
+    "worth",
     "write_policy",
 ]
 
@@ -347,6 +349,7 @@ _OWNERS = {
         "sample_ratio",
         "triggered_units",
         "watch_ratio",
+        "worth",
     ),
     "workbench.decision": ("load_programmes", "programme_table"),
     "workbench.log": ("hourly_share", "ingest", "open_log", "table_sizes", "weekly_events"),

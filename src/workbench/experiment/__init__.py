@@ -38,6 +38,7 @@ from workbench.experiment.spending import Looks, plan_looks
 from workbench.experiment.triggered import decision_units, read_decisions
 from workbench.experiment.triggers import Triggers, expected_triggers
 from workbench.experiment.trust import Trust
+from workbench.experiment.worth import Worth, worth
 
 __all__ = [
     "Balance",
@@ -75,6 +76,7 @@ __all__ = [
     "SampleRatio",
     "Triggers",
     "Trust",
+    "Worth",
     "adjust",
     "balance",
     "believe",
@@ -105,4 +107,5 @@ __all__ = [
     "sample_ratio",
     "triggered_units",
     "watch_ratio",
+    "worth",
 ]

@@ -101,7 +101,7 @@ def triggered_units(
         open=(pl.col("entered_at") + pl.duration(days=outcome_days)) > last,
     )
     money = [
-        (source, name) for source, name in zip(_SOURCES, MONEY, strict=True) if _has(log, source)
+        (source, name) for source, name in zip(_SOURCES, MONEY, strict=True) if holds(log, source)
     ]
     around = _around(log, first, money, (before_days, outcome_days))
     complete = first.filter(~pl.col("open")).drop("open").join(around, on="person_id", how="left")
@@ -163,8 +163,8 @@ def _decision_rows(decisions: Frame | str | Path) -> pl.LazyFrame:
     return pl.scan_parquet(parts)
 
 
-def _has(log: Log, column: str) -> bool:
-    """Say whether the log holds any value of a column."""
+def holds(log: Log, column: str) -> bool:
+    """Say whether the purchases of a log hold any value of a column."""
     found = log.scan(["purchase"]) if "purchase" in log.counts else log.scan()
     return bool(found.select(pl.col(column).is_not_null().any()).collect().item())
 

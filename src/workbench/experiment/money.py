@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
@@ -19,11 +19,13 @@ import polars as pl
 from workbench import text
 from workbench.arguments import checked
 from workbench.errors import InputError, ParameterError, did_you_mean, problem
+from workbench.experiment.counted import count_assigned
 from workbench.experiment.effect import Comparison, Estimate, Parts, compare
-from workbench.experiment.metrics import check_numbers
+from workbench.experiment.metrics import WEIGHT, check_numbers, pair_of
 from workbench.experiment.moments import Moments, collect_moments
 from workbench.experiment.sample_ratio import sample_ratio
-from workbench.experiment.units import ARM, Source, take_units
+from workbench.experiment.unit_columns import Layout, check_clusters
+from workbench.experiment.units import ARM, Source, Units, take_units
 
 Assumption: TypeAlias = Literal["no_halo", "no_harm", "dip_is_pulled_forward"]
 
@@ -34,10 +36,21 @@ ASSUMPTIONS: dict[Assumption, str] = {
 }
 """What may be assumed of redemptions, in words."""
 
-_NEEDED = ("purchases", "sales_cents", "margin_cents")
-_OPTIONAL = ("discount_cents", "cost_cents", "redemptions", "purchases_after")
+NEEDED = ("sales_cents", "margin_cents")
+"""Columns without which nothing is said of money."""
+
+FURTHER = ("purchases", "discount_cents", "cost_cents", "redemptions", "purchases_after")
+"""Columns that say more where they are there."""
+
 _FEWEST = 2
+_MADE = {
+    "purchases": "purchases",
+    "sales_cents": "sales",
+    "margin_before_cents": "margin before discounts",
+}
 _BLOCK = "all"
+_DIFFERENCE = "·difference"
+_OF_REDEMPTIONS = ("redemptions", "purchases_after")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -67,6 +80,63 @@ class Roi(text.Result):
     assumed: tuple[Assumption, ...]
 
 
+class _Pair(NamedTuple):
+    """The treated arm and the control, what a mean is over (None: units), and covariates."""
+
+    treated: Moments
+    control: Moments
+    below: str | None
+    covariates: tuple[tuple[str, str | None], ...]
+
+    @classmethod
+    def of(
+        cls,
+        units: Units,
+        treated: str,
+        columns: Mapping[str, pl.Expr],
+        cluster: str | None,
+        covariates: Sequence[tuple[str, str | None]],
+    ) -> _Pair:
+        """Return the moments of both arms, over clusters where those were assigned."""
+        frame, named = units.frame, dict(columns)
+        below = WEIGHT if cluster else None
+        if cluster is not None:
+            check_clusters(units, cluster)
+            frame = frame.group_by(ARM, cluster).agg(
+                **{name: each.sum() for name, each in columns.items()}, **{WEIGHT: pl.len()}
+            )
+            named = {name: pl.col(name) for name in (*columns, WEIGHT)}
+        found = collect_moments(frame, [ARM], named, {_BLOCK: list(named)})
+        return cls(
+            found[treated,][_BLOCK],
+            found[units.control,][_BLOCK],
+            below,
+            tuple((above, under or below) for above, under in covariates),
+        )
+
+    def compare(self, name: str, below: str | None = None) -> Comparison:
+        """Return the effect on a column a unit, or by another column."""
+        parts = Parts(numerator=name, denominator=below or self.below, covariates=self.covariates)
+        return compare(self.treated, self.control, parts)
+
+    def less(self, name: str, other: str, times: float) -> Comparison:
+        """Return the effect on one column less another one so many times."""
+        arms = [_with_difference(each, name, other, times) for each in self[:2]]
+        return self._replace(treated=arms[0], control=arms[1]).compare(_DIFFERENCE)
+
+
+def _with_difference(moments: Moments, name: str, other: str, times: float) -> Moments:
+    """Return moments with one more column: one of them less another one so many times."""
+    by = np.vstack([np.eye(len(moments.names)), np.zeros(len(moments.names))])
+    by[-1, moments.place(name)], by[-1, moments.place(other)] = 1.0, -times
+    return Moments(
+        names=(*moments.names, _DIFFERENCE),
+        n=moments.n,
+        mean=by @ moments.mean,
+        products=by @ moments.products @ by.T,
+    )
+
+
 @checked
 def roi(
     units: Source,
@@ -74,6 +144,9 @@ def roi(
     arm: str = "arm",
     control: str = "control",
     treatment: str | None = None,
+    unit: str | None = None,
+    cluster: str | None = None,
+    covariates: Sequence[str] = (),
     shares: Mapping[str, float] | None = None,
     customers: int | None = None,
     assume: Sequence[Assumption] = (),
@@ -81,10 +154,11 @@ def roi(
 ) -> Roi:
     """Say what offers were worth, from customers who were randomised to get them or not.
 
-    The units have columns by these names, each over the same window: ``purchases``, ``sales_cents``
-    (as paid), ``margin_cents`` (after discounts); and where there are such, ``discount_cents``,
+    The units have columns by these names, each over the same window: ``sales_cents`` (as paid) and
+    ``margin_cents`` (after discounts); and where there are such, ``purchases``, ``discount_cents``,
     ``cost_cents`` (what offers cost beside the discounts: messages, prizes), ``redemptions``
-    (purchases at which an offer was redeemed) and ``purchases_after`` (in a window behind this one).
+    (purchases at which an offer was redeemed) and ``purchases_after`` (in a window behind this one);
+    the last two need ``purchases``.
 
     Profit is the margin less ``cost_cents``. With R redemptions, Δ more purchases in the window and
     D more behind it, of the R those that would not have happened in the window are at least Δ where
@@ -96,6 +170,9 @@ def roi(
         arm: Column of the arm.
         control: The arm without offers.
         treatment: The arm with them; none: the only other one.
+        unit: Column that identifies a customer; who is in two arms is left out of all.
+        cluster: Column of what was assigned as a whole, such as a store; errors are then its own.
+        covariates: Columns that were fixed before assignment, or ratios of two; they take noise off.
         shares: Meant share of each arm; none: equal ones.
         customers: To how many customers totals belong; none: those of the treated arm.
         assume: What may be assumed of redemptions, of :data:`ASSUMPTIONS`.
@@ -118,31 +195,36 @@ def roi(
     (70.0, 'profit_cents')
     """
     _check(customers, assume, level)
-    taken = take_units(units, arm=arm, control=control)
+    taken = take_units(units, arm=arm, control=control, unit=unit)
     treated = _treated(taken.arms, taken.counts, control, treatment)
-    ratio = sample_ratio(taken.counts, shares=shares)
+    layout = Layout(cluster=cluster)
+    layout.check(taken.frame.collect_schema())
+    ratio = sample_ratio(count_assigned(taken, layout), shares=shares)
     if not ratio.passed:
         raise InputError(
             f"not identified: {ratio.lead} No money is read from arms that were not left to chance; "
             "name the meant shares of the arms, or find what took customers away"
         )
     schema = taken.frame.collect_schema()
-    check_numbers(_NEEDED, schema, "column")
-    there = [name for name in (*_NEEDED, *_OPTIONAL) if name in schema]
+    check_numbers(NEEDED, schema, "column")
+    there = [name for name in (*NEEDED, *FURTHER) if name in schema]
+    if "purchases" not in there:
+        there = [name for name in there if name not in _OF_REDEMPTIONS]
     check_numbers(there, schema, "column")
-    _check_whole(taken.frame, there)
-    found = collect_moments(taken.frame, [ARM], _columns(there), {_BLOCK: list(_columns(there))})
-    arms = found[treated,][_BLOCK], found[control,][_BLOCK]
+    before = [pair_of(each) for each in covariates]
+    known = list(dict.fromkeys(each for pair in before for each in pair if each))
+    check_numbers(known, schema, "covariate")
+    _check_whole(taken.frame, [*there, *known])
+    columns = {each: pl.col(each) for each in known} | _columns(there)
+    pair = _Pair.of(taken, treated, columns, cluster, before)
     many = taken.counts[treated] if customers is None else customers
-    effects = {name: compare(*arms, Parts(numerator=name)) for name in _shown(there)}
+    effects = {name: pair.compare(name) for name in _shown(there)}
     if "discount_cents" in there:
-        effects["discount_share"] = compare(
-            *arms, Parts(numerator="discount_cents", denominator="before_cents")
-        )
+        effects["discount_share"] = pair.compare("discount_cents", "before_cents")
     table = pd.DataFrame([_row(name, effects[name], many, level) for name in _order(effects)])
     assumed = tuple(dict.fromkeys(assume))
-    back = _return(*arms) if "cost_of_offers_cents" in effects else None
-    split = _split(arms, there, assumed, many, level)
+    back = _return(pair) if "cost_of_offers_cents" in effects else None
+    split = _split(pair, there, assumed, many, level)
     return Roi(
         table=table,
         text=_sentence(effects, split, assumed, many, level, back),
@@ -230,7 +312,8 @@ def _columns(there: Sequence[str]) -> dict[str, pl.Expr]:
 
 def _shown(there: Sequence[str]) -> list[str]:
     costs = ["cost_of_offers_cents"] if {"discount_cents", "cost_cents"} & set(there) else []
-    return ["purchases", "sales_cents", "margin_before_cents", *costs, "profit_cents"]
+    purchases = ["purchases"] if "purchases" in there else []
+    return [*purchases, "sales_cents", "margin_before_cents", *costs, "profit_cents"]
 
 
 def _order(effects: dict[str, Comparison]) -> list[str]:
@@ -257,34 +340,26 @@ def _row(name: str, effect: Comparison, customers: int, level: float) -> dict[st
     }
 
 
-def _return(treated: Moments, control: Moments) -> Estimate | None:
+def _return(pair: _Pair) -> Estimate | None:
     """Return profit over cost of offers, by the delta method on both differences."""
     profit, cost = (
-        compare(treated, control, Parts(numerator=name)).absolute
-        for name in ("profit_cents", "cost_of_offers_cents")
+        pair.compare(name).absolute for name in ("profit_cents", "cost_of_offers_cents")
     )
     if cost.value <= 0:
         return None
     value = profit.value / cost.value
-    slopes = np.array([1.0, -value]) / cost.value
-    variance = sum(
-        slopes
-        @ each.select(["profit_cents", "cost_of_offers_cents"]).covariance()
-        @ slopes
-        / each.n
-        for each in (treated, control)
-    )
+    rest = pair.less("profit_cents", "cost_of_offers_cents", value).absolute
     return Estimate(
         value=value,
-        standard_error=math.sqrt(variance),
+        standard_error=rest.standard_error / cost.value,
         df=min(profit.df, cost.df),
-        n_treatment=treated.n,
-        n_control=control.n,
+        n_treatment=pair.treated.n,
+        n_control=pair.control.n,
     )
 
 
 def _split(
-    arms: tuple[Moments, Moments],
+    pair: _Pair,
     there: Sequence[str],
     assumed: tuple[Assumption, ...],
     customers: int,
@@ -297,7 +372,7 @@ def _split(
     zero = Estimate(value=0.0, standard_error=0.0, df=math.inf, n_treatment=0, n_control=0)
 
     def effect(name: str) -> Estimate:
-        return compare(*arms, Parts(numerator=name)).absolute
+        return pair.compare(name).absolute
 
     redeemed, more, anyway = effect("redemptions"), effect("purchases"), effect("cannibalised")
     dip = "dip_is_pulled_forward" in assumed and "purchases_after" in there
@@ -314,9 +389,9 @@ def _split(
     cost = effect("cost_of_offers_cents").value / redeemed.value if redeemed.value > 0 else 0.0
     most = max(redeemed.value, 0.0)
     rows = []
-    for name, pair in ends.items():
-        bounds = [min(max(each.value, 0.0), most) for each in pair]
-        chance = [max(each.interval(level)[k], 0.0) for k, each in enumerate(pair)]
+    for name, both in ends.items():
+        bounds = [min(max(each.value, 0.0), most) for each in both]
+        chance = [max(each.interval(level)[k], 0.0) for k, each in enumerate(both)]
         rows.append((name, *bounds, *chance, *(each * cost * customers for each in bounds)))
     return pd.DataFrame(rows, columns=names)
 
@@ -346,17 +421,16 @@ def _sentence(  # noqa: PLR0917 - the parts of one answer
         f"{_headline(profit, customers, level)} ({ends}), {text.money(profit.value)} a customer "
         f"over {text.plural(customers, 'customer')}"
     ]
-    more = effects["purchases"].absolute.value * customers
-    sales = effects["sales_cents"].absolute.value * customers
-    margin = effects["margin_before_cents"].absolute.value * customers
-    made = (
-        f"they made {text.count(more)} more purchases, {text.amount(sales)} more sales and "
-        f"{text.amount(margin)} more margin before discounts"
-    )
+    shown = {name: each for name, each in _MADE.items() if name in effects}
+    made = [
+        _more(effects[name].absolute.value * customers, name, spoken)
+        for name, spoken in shown.items()
+    ]
+    sentence = f"they made {text.listing(made)}"
     if "cost_of_offers_cents" in effects:
         cost = effects["cost_of_offers_cents"].absolute.value * customers
-        made += f", and cost {text.amount(cost)}"
-    said.append(made)
+        sentence += f", and cost {text.amount(cost)}"
+    said.append(sentence)
     if back is not None:
         least, most = back.interval(level)
         each = text.span(text.number(least), text.number(most))
@@ -372,6 +446,13 @@ def _sentence(  # noqa: PLR0917 - the parts of one answer
             else "nothing is assumed of redemptions, so that hardly anything is settled of them"
         )
     return " ".join(text.sentence(each) for each in said)
+
+
+def _more(total: float, name: str, spoken: str) -> str:
+    """Return how much more or less there was of a figure."""
+    money = name.endswith("_cents")
+    size = text.amount(abs(total)) if money else text.count(abs(total))
+    return f"{size} {'more' if total >= 0 else 'less' if money else 'fewer'} {spoken}"
 
 
 def _classes(split: pd.DataFrame, customers: int) -> str:

@@ -96,7 +96,7 @@ def read_decisions(
         raise InputError("the decision log needs outcomes; give the log as outcomes=wb.open_log(…)")
     rules = decisions.rules if isinstance(decisions, Replay) else None
     every = decisions.decisions() if isinstance(decisions, Replay) else decisions
-    name = _programme(every, programme)
+    name = named_programme(every, programme)
     if windows is not None:
         asked_of = (every, log, rules, name, windows)
         return read_windows(*asked_of, metrics=metrics, correction=correction, level=level)
@@ -113,7 +113,7 @@ def read_decisions(
     return read_units(
         taken,
         Question(metrics=asked, covariates=(), layout=layout, among=among),
-        shares=_shares(rows, rules, name),
+        shares=stated_shares(rows, rules, name),
         correction=correction,
         level=level,
         beside=() if _answered(rows, log, _ANSWERS).height else (_UNANSWERED,),
@@ -228,8 +228,12 @@ def _with_untriggered(
     return assigned.join(people.drop("arm"), on="person", how="left")
 
 
-def _programme(rows: pl.LazyFrame, programme: str | None) -> str:
-    """Return the programme that is asked for, or the only one."""
+def named_programme(rows: pl.LazyFrame, programme: str | None) -> str:
+    """Return the programme that is asked for, or the only one.
+
+    Raises:
+        ParameterError: It is not among those of the decision log, or there are several and none is named.
+    """
     found = rows.select(pl.col("programme").cast(pl.String).unique().sort()).collect()
     names = found["programme"].to_list()
     if programme is None and len(names) == 1:
@@ -241,7 +245,7 @@ def _programme(rows: pl.LazyFrame, programme: str | None) -> str:
     return str(programme)
 
 
-def _shares(
+def stated_shares(
     rows: pl.LazyFrame, rules: ProgrammeSet | None, programme: str
 ) -> Mapping[str, float] | None:
     """Return the meant share of each arm."""

@@ -86,7 +86,7 @@ def moments_of(
     columns = {name: _column(name, layout) for name in names}
     frame, keys = units.frame, [ARM, *by]
     if layout.cluster:
-        _check_clusters(units, layout.cluster)
+        check_clusters(units, layout.cluster)
         rows = pl.len().cast(pl.Float64)
         plain = WEIGHT if layout.weights is None else None
         frame = frame.group_by([*keys, layout.cluster]).agg(
@@ -126,8 +126,12 @@ def _number(column: str) -> pl.Expr:
     return pl.col(column).cast(pl.Float64).fill_null(float("nan"))
 
 
-def _check_clusters(units: Units, cluster: str) -> None:
-    """Refuse a cluster in two arms, or rows that are in none."""
+def check_clusters(units: Units, cluster: str) -> None:
+    """Refuse a cluster in two arms, or rows that are in none.
+
+    Raises:
+        InputError: There is one.
+    """
     found = (
         units.frame.group_by(cluster)
         .agg(arms=pl.col(ARM).n_unique(), rows=pl.len())
