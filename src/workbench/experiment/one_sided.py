@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import polars as pl
 from scipy.special import expit
@@ -21,8 +22,9 @@ from scipy.special import expit
 from workbench import text
 from workbench.arguments import checked
 from workbench.errors import InputError, ParameterError, problem
+from workbench.experiment.counted import count_assigned
 from workbench.experiment.effect import Estimate
-from workbench.experiment.metrics import check_numbers
+from workbench.experiment.metrics import Mean, Ratio, as_metric, check_numbers
 from workbench.experiment.moments import Floats
 from workbench.experiment.said import signed, spoken
 from workbench.experiment.sample_ratio import sample_ratio
@@ -32,8 +34,11 @@ from workbench.experiment.trust import (
     UNITS_A_COVARIATE,
     VALIDITY_ALPHA,
 )
-from workbench.experiment.units import ARM, Source, take_units
+from workbench.experiment.unit_columns import Layout, check_clusters
+from workbench.experiment.units import ARM, Source, Units, take_units
 
+_SEEN = "·seen"
+_CLUSTER = "·cluster"
 _STEPS = 50
 _CONVERGED = 1e-10
 
@@ -52,6 +57,8 @@ class OneSided(text.Result):
         augmentation: The difference of the untriggered, after covariates; it must be 0 but for chance.
         trigger_rate: Share of the treated arm that was triggered.
         holds: Whether the difference of the untriggered is 0 but for chance.
+        control: Level of the control over all units.
+        relative: The effect over that level, by the delta method; None for a level of 0.
     """
 
     effect: Estimate
@@ -59,6 +66,17 @@ class OneSided(text.Result):
     augmentation: Estimate
     trigger_rate: float
     holds: bool
+    control: float
+    relative: Estimate | None
+
+
+class _Side(NamedTuple):
+    """One arm: what the effect is of, the same as if there were none, covariates with a constant, and clusters."""
+
+    own: Floats
+    null: Floats
+    known: Floats
+    cluster: npt.NDArray[np.int64] | None
 
 
 class _Terms(NamedTuple):
@@ -87,14 +105,26 @@ class _Terms(NamedTuple):
             n_control=len(self.control),
         )
 
+    def relative(self, by: Floats, level: float) -> Estimate | None:
+        """Return a weighted sum of the differences over the level of the control."""
+        if level == 0:
+            return None
+        value = float(by @ self.values) / level
+        sides = (self.treated @ by, self.control @ by + value * self.control[:, 0])
+        variance = sum(float(np.var(each, ddof=1)) / len(each) for each in sides) / level**2
+        return dataclasses.replace(
+            self.estimate(by), value=value, standard_error=math.sqrt(variance)
+        )
+
 
 @checked
 def one_sided_effect(
     units: Source,
-    metric: str,
+    metric: str | Mean | Ratio,
     *,
     trigger: str,
     covariates: Sequence[str],
+    cluster: str | None = None,
     arm: str = "arm",
     control: str = "control",
     shares: Mapping[str, float] | None = None,
@@ -110,9 +140,10 @@ def one_sided_effect(
 
     Args:
         units: A table with one row a unit in two arms.
-        metric: Column of the metric.
+        metric: A column, or a ratio of two such as ``"sales_cents / visits"``, by its linear form.
         trigger: Column that is true for a triggered unit of the treated arm; the control's is not read.
         covariates: Columns that were fixed before assignment and tell who will be triggered.
+        cluster: Column of what was assigned as a whole; errors are then those of clusters.
         arm: Column of the arm.
         control: The control.
         shares: Meant share of each arm; None: equal ones.
@@ -143,45 +174,92 @@ def one_sided_effect(
     if len(taken.arms) != len(("control", "treatment")):
         rule = "must hold two arms; filter the table to one of them and the control"
         raise ParameterError(problem("units", list(taken.arms), rule))
-    ratio = sample_ratio(taken.counts, shares=shares)
+    layout = Layout(cluster=cluster, trigger=trigger)
+    layout.check(taken.frame.collect_schema())
+    ratio = sample_ratio(count_assigned(taken, layout), shares=shares)
     if not ratio.passed:
         raise InputError(f"not identified: {ratio.text}")
-    check_numbers([metric, trigger, *covariates], taken.frame.collect_schema(), "column")
-    names = [metric, *covariates]
-    rows = taken.frame.select(
-        ARM, trigger, *(pl.col(each).cast(pl.Float64) for each in names)
-    ).collect()
-    sides = [rows.filter(pl.col(ARM) == each) for each in (taken.arms[1], taken.control)]
-    seen = sides[0][trigger].cast(pl.Float64).fill_null(float("nan")).to_numpy()
-    (y_t, x_t), (y_c, x_c) = (_columns(each, names) for each in sides)
-    _demand(seen, y_t, y_c, len(covariates))
-    terms = _terms(seen, y_t, x_t, y_c, x_c)
-    return _result(terms, metric, str(taken.arms[1]), float(seen.mean()), level)
+    asked = as_metric(metric, taken.frame.collect_schema())
+    if not isinstance(asked, Mean | Ratio):
+        raise ParameterError(problem("metric", asked.name, "must be a column or a ratio of two"))
+    return one_sided_of(taken, taken.arms[1], asked, layout, covariates, level=level)
 
 
-def _columns(side: pl.DataFrame, names: Sequence[str]) -> tuple[Floats, Floats]:
-    """Return the metric, and the covariates with a constant, of one arm."""
+def one_sided_of(
+    units: Units,
+    arm: str,
+    metric: Mean | Ratio,
+    layout: Layout,
+    covariates: Sequence[str],
+    *,
+    level: float = 0.95,
+) -> OneSided:
+    """Return the effect of one arm of checked units; :func:`one_sided_effect` says what it is.
+
+    Raises:
+        InputError: A column is missing or not finite, or there are too few units or triggers.
+    """
+    trigger = layout.trigger or ""
+    check_numbers([trigger, *covariates], units.frame.collect_schema(), "column")
+    names = list(dict.fromkeys([*metric.columns, *covariates]))
+    if layout.cluster:
+        check_clusters(units, layout.cluster)
+    rows = units.frame.select(
+        ARM,
+        pl.col(trigger).cast(pl.Float64).fill_null(math.nan).alias(_SEEN),
+        *([pl.col(layout.cluster).rank("dense").cast(pl.Int64).alias(_CLUSTER)] if layout.cluster else []),
+        *(pl.col(each).cast(pl.Float64) for each in names),
+    )  # fmt: skip
+    both = rows.filter(pl.col(ARM).is_in([arm, units.control])).collect()
     for name in names:
-        if not side[name].is_finite().fill_null(value=False).all():
+        if not both[name].is_finite().fill_null(value=False).all():
             raise InputError(f"column {name!r} has values that are missing or not finite")
-    known = side.select(names[1:]).to_numpy()
-    return side[names[0]].to_numpy(), np.column_stack([np.ones(len(known)), known])
+    arms = [both.filter(pl.col(ARM) == each) for each in (arm, units.control)]
+    seen = arms[0][_SEEN].to_numpy()
+    sides = [_side(each, both, metric, covariates) for each in arms]
+    _demand(seen, sides, len(covariates))
+    terms = _terms(seen, *sides)
+    level_of_control = float(sides[1].own.mean())
+    return _result(terms, metric.name, arm, float(seen.mean()), level, level_of_control)
 
 
-def _demand(seen: Floats, y_t: Floats, y_c: Floats, k: int) -> None:
+def _side(
+    side: pl.DataFrame, both: pl.DataFrame, metric: Mean | Ratio, covariates: Sequence[str]
+) -> _Side:
+    """Return one arm; a ratio by its linear form about its own level, and about that of both arms."""
+    constant = np.ones(side.height)
+    known = np.column_stack([constant, *(side[each].to_numpy() for each in covariates)])
+    cluster = side[_CLUSTER].to_numpy() if _CLUSTER in side.columns else None
+    if isinstance(metric, Mean):
+        y = side[metric.column].to_numpy()
+        return _Side(y, y, known, cluster)
+    above, below = (side[each].to_numpy() for each in metric.columns)
+    linear = []
+    for whole in (side, both):
+        size = float(whole[metric.denominator].to_numpy().mean())
+        if size == 0:
+            raise InputError(f"{text.NOT_ENOUGH_DATA}: {metric.denominator} is 0 in all")
+        level = float(whole[metric.numerator].to_numpy().mean()) / size
+        linear.append((above - level * below) / size + level)
+    return _Side(linear[0], linear[1], known, cluster)
+
+
+def _demand(seen: Floats, sides: Sequence[_Side], k: int) -> None:
     """Refuse arms that are too small, and triggers that are missing, of none or of all."""
     if not np.isfinite(seen).all():
         raise InputError("the trigger must have a value in the whole treated arm")
     needed = FEWEST_UNITS + UNITS_A_COVARIATE * k
-    if min(len(y_t), len(y_c)) < needed:
+    if min(len(each.own) for each in sides) < needed:
         raise InputError(f"{text.NOT_ENOUGH_DATA}: each arm needs {needed} units")
     if min(seen.sum(), (1 - seen).sum()) < FEWEST_EVENTS:
         rule = f"the treated arm needs {FEWEST_EVENTS} units with a trigger and as many without"
         raise InputError(f"{text.NOT_ENOUGH_DATA}: {rule}")
 
 
-def _terms(seen: Floats, y_t: Floats, x_t: Floats, y_c: Floats, x_c: Floats) -> _Terms:
+def _terms(seen: Floats, treated_side: _Side, control_side: _Side) -> _Terms:
     """Return the differences: of all, of untriggered, of their number, of each covariate; last the rate."""
+    x_t, x_c = treated_side.known, control_side.known
+    y_t, y_c = treated_side.null, control_side.null
     scale = x_t.std(axis=0)
     scale[0] = 1.0
     scale[scale == 0] = 1.0
@@ -190,7 +268,7 @@ def _terms(seen: Floats, y_t: Floats, x_t: Floats, y_c: Floats, x_c: Floats) -> 
     e_t, e_c = expit(x_t @ slopes), expit(x_c @ slopes)
     bend = np.linalg.pinv((x_t.T * (e_t * (1 - e_t))) @ x_t / len(x_t), hermitian=True)
     moved = x_t * (seen - e_t)[:, None] @ bend
-    treated, control = [y_t], [y_c]
+    treated, control = [treated_side.own], [control_side.own]
     for on_t, on_c in ((y_t, y_c), (np.ones_like(y_t), np.ones_like(y_c))):
         # What a treated unit adds by moving e in the control, so that its estimation is in the error.
         pull = (x_c.T * (e_c * (1 - e_c))) @ on_c / len(x_c)
@@ -200,7 +278,20 @@ def _terms(seen: Floats, y_t: Floats, x_t: Floats, y_c: Floats, x_c: Floats) -> 
         np.column_stack([*columns, known[:, 1:], last])
         for columns, known, last in ((treated, x_t, seen), (control, x_c, np.zeros(len(x_c))))
     ]
-    return _Terms(sides[0].mean(axis=0) - sides[1].mean(axis=0), sides[0], sides[1])
+    means = [each.mean(axis=0) for each in sides]
+    clusters = (treated_side.cluster, control_side.cluster)
+    rows = [_by_cluster(each, by) for each, by in zip(sides, clusters, strict=True)]
+    return _Terms(means[0] - means[1], *rows)
+
+
+def _by_cluster(rows: Floats, cluster: npt.NDArray[np.int64] | None) -> Floats:
+    """Return a row a cluster, whose spread is that of the mean over all rows."""
+    if cluster is None:
+        return rows
+    names, place = np.unique(cluster, return_inverse=True)
+    sums = np.zeros((len(names), rows.shape[1]))
+    np.add.at(sums, place, rows - rows.mean(axis=0))
+    return sums * (len(names) / len(rows))
 
 
 def _logistic(x: Floats, seen: Floats) -> Floats:
@@ -226,7 +317,9 @@ def _cut(terms: _Terms, of: int, by: Sequence[int]) -> Floats:
     return weights
 
 
-def _result(terms: _Terms, metric: str, arm: str, rate: float, level: float) -> OneSided:
+def _result(  # noqa: PLR0917 - the parts of one answer
+    terms: _Terms, metric: str, arm: str, rate: float, level: float, control: float
+) -> OneSided:
     """Return the estimators side by side, and the one that may be read."""
     sure = list(range(2, len(terms.values) - 1))  # equal in mean by the draw of lots alone
     weights = {
@@ -265,6 +358,8 @@ def _result(terms: _Terms, metric: str, arm: str, rate: float, level: float) -> 
         augmentation=augmentation,
         trigger_rate=rate,
         holds=holds,
+        control=control,
+        relative=terms.relative(by, control),
     )
 
 

@@ -45,7 +45,7 @@ class Question:
         asked: list[Population] = ["all"]
         if isinstance(metric, Quantile):
             return tuple(asked)
-        if self.layout.trigger:
+        if self.layout.trigger and not self.layout.one_sided:
             asked += ["triggered", "diluted"]
         if self.layout.reached and isinstance(metric, Mean):
             asked.append("compliers")

@@ -33,6 +33,12 @@ from workbench.experiment.factorial import (
     take_factors,
     units_of,
 )
+from workbench.experiment.from_one_side import (
+    comparisons_of,
+    of_one_sided,
+    one_sided_effects,
+    refuse_one_sided,
+)
 from workbench.experiment.metrics import Covariate, Mean, Metric, Ratio, as_covariate, as_metric
 from workbench.experiment.multiplicity import Correction
 from workbench.experiment.outliers import outliers
@@ -69,6 +75,7 @@ def read_out(
     day: str | None = None,
     stages: Sequence[str] = (),
     trigger: str | None = None,
+    one_sided: bool = False,
     reached: str | None = None,
     factors: Factors = (),
     shares: Mapping[str, float] | None = None,
@@ -101,6 +108,9 @@ def read_out(
         stages: Columns that are true for units that reached a stage which treatment cannot touch;
             the sample ratio must hold there too.
         trigger: Column that is true for units whose trigger occurred, in all arms (ghosts too).
+        one_sided: Whether the trigger is seen in treated arms alone, as where the control has no
+            ghosts; who would be triggered is then told by ``covariates``, and the noise of the others is
+            taken off if they show no effect (:func:`one_sided_effect`).
         reached: Column that is true for units that the treatment reached.
         factors: Columns of the factors of a factorial experiment instead of an arm and a control, such as
             content and timing; with levels, the first of each is its base. Main effects and
@@ -174,7 +184,11 @@ def read_out(
         arm = CELL
     taken = take_units(decisions, arm=arm, control=control, unit=unit)
     schema = taken.frame.collect_schema()
-    layout = Layout(weights=weights, cluster=cluster, trigger=trigger, reached=reached)
+    if one_sided:
+        refuse_one_sided(trigger, covariates, weights)
+    layout = Layout(
+        weights=weights, cluster=cluster, trigger=trigger, one_sided=one_sided, reached=reached
+    )
     layout.check(schema)
     need_columns(schema, [*segments, *stages, *([day] if day else [])], "table of units")
     question = Question(
@@ -230,7 +244,10 @@ def read_units(
     places = count_places(units, layout, [*segments, *([day] if day else [])])
     if len(units.counts) > 1 and units.control in units.counts:
         counts = count_assigned(units, layout)
-        at_stages = [*stages, *([layout.trigger] if layout.trigger else [])]
+        at_stages = [
+            *stages,
+            *([layout.trigger] if layout.trigger and not layout.one_sided else []),
+        ]
         ratio = sample_ratio(
             counts,
             shares=shares,
@@ -260,7 +277,10 @@ def read_units(
         ]
         alike = balance({arm: moments[arm][BALANCE] for arm in units.arms}, units.control, pairs)
         checks.append(trusting.of_balance(alike))
-    if layout.trigger:
+    by_side = one_sided_effects(units, question, level) if layout.one_sided else {}
+    if layout.one_sided:
+        checks.append(of_one_sided(by_side))
+    elif layout.trigger:
         checks.append(check_untriggered(units, question, parts, moments))
     trust = trusting.trust(checks)
     if not trust.passed:
@@ -269,6 +289,8 @@ def read_units(
         comparisons, thin = compare_factors(question, effects, parts, moments)
     else:
         comparisons, thin = compare_arms(units, question, parts, moments)
+    for (metric_name, arm), each in by_side.items():
+        comparisons |= comparisons_of(each, metric_name, arm)
     table = effects_table(comparisons, thin, correction, level)
     first = next((each for each in question.metrics if isinstance(each, Mean | Ratio)), None)
     segmented, daily, weekly = {}, None, {}

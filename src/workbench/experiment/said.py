@@ -157,7 +157,9 @@ def _effect(rows: Mapping[str, _Row], level: float) -> str:
     row = rows[whom] if whom in rows else next(iter(rows.values()))
     name, arm = str(row["metric"]), text.named(row["arm"])
     among = "among the triggered " if whom == "triggered" else ""
-    size = f"{signed(name, row['effect'])} ({text.change(row['relative'])}; {_ends(row, level)})"
+    change = text.change(row["relative"])
+    relative = "" if change == text.MISSING else f"{change}; "
+    size = f"{signed(name, row['effect'])} ({relative}{_ends(row, level)})"
     if row["verdict"] == "open":
         said = f"{among}{arm} is not shown to move {spoken(name)}: {size}"
     else:

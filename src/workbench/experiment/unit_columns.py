@@ -30,6 +30,7 @@ class Layout:
         weights: Column of the weights; None: 1 each.
         cluster: Column of the clusters that were assigned as a whole; None: units were.
         trigger: Column that is true for a triggered unit.
+        one_sided: Whether triggers are seen in treated arms alone.
         reached: Column that is true for a unit that the treatment reached.
         since: Of a column, the one that counts from the unit's first trigger on and is 0 without one;
             a column that is not named counts whole for a triggered unit.
@@ -38,6 +39,7 @@ class Layout:
     weights: str | None = None
     cluster: str | None = None
     trigger: str | None = None
+    one_sided: bool = False
     reached: str | None = None
     since: Mapping[str, str] = field(default_factory=dict)
 
