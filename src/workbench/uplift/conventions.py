@@ -31,6 +31,14 @@ def curve_points(
         smooth: Where only one group was seen yet, go straight to the first point with both
             (causalml); else the missing group counts as 0, and equal scores are one point
             (scikit-uplift).
+
+    Raises:
+        InputError: There is only treatment or only control.
+
+    >>> bought, treated = np.array([1.0, 0.0, 0.0, 1.0]), np.array([1.0, 0.0, 1.0, 0.0])
+    >>> taken, height = curve_points(bought, treated, np.array([4.0, 3.0, 2.0, 1.0]), curve="qini")
+    >>> taken.tolist(), height.tolist()
+    ([0.0, 1.0, 2.0, 3.0, 4.0], [0.0, 1.0, 1.0, 1.0, 0.0])
     """
     order = np.argsort(-score, kind="stable")
     y, t = outcome[order], treated[order]
@@ -59,6 +67,13 @@ def area(
     the curve over its last height (Qini: less random order's); it has no bounds when the last is small.
 
     Source: scikit-uplift 0.5.1 and causalml 0.18.
+
+    >>> bought, treated = np.array([1.0, 0.0, 0.0, 1.0]), np.array([1.0, 0.0, 1.0, 0.0])
+    >>> best = np.array([4.0, 3.0, 2.0, 1.0])
+    >>> area(bought, treated, best, curve="qini", convention="scikit-uplift")
+    1.0
+    >>> area(bought, treated, best, curve="qini", convention="causalml raw")
+    0.5
     """
     if convention != "scikit-uplift":
         _, y = curve_points(outcome, treated, score, curve=curve, smooth=True)
@@ -73,7 +88,12 @@ def area(
 
 
 def perfect_score(outcome: Floats, treated: Floats, *, curve: Curve) -> Floats:
-    """Return the score of scikit-uplift's perfect order."""
+    """Return the score of scikit-uplift's perfect order.
+
+    >>> bought, treated = np.array([1.0, 0.0, 1.0]), np.array([1.0, 1.0, 0.0])
+    >>> perfect_score(bought, treated, curve="qini").tolist()
+    [1.0, 0.0, -1.0]
+    """
     if curve == "qini":
         return np.asarray(outcome * treated - outcome * (1 - treated))
     more = (outcome * (1 - treated)).sum() > ((1 - outcome) * treated).sum()

@@ -33,6 +33,10 @@ class Nuisances:
     Attributes:
         outcome: The outcome that each arm would have.
         chance: The chance of each arm.
+
+    >>> both = Nuisances(outcome=np.array([[1.0, 2.0]]), chance=np.array([[0.5, 0.5]]))
+    >>> (both.outcome * both.chance).sum(axis=1).tolist()
+    [1.5]
     """
 
     outcome: Floats
@@ -45,6 +49,10 @@ def folds_of(arm: Ints, folds: int, seed: int) -> Iterator[tuple[Ints, Ints]]:
     Raises:
         ParameterError: There are fewer than two folds.
         InputError: An arm has fewer customers than there are folds.
+
+    >>> arm = np.array([0, 0, 1, 1])
+    >>> [sorted(arm[held].tolist()) for _, held in folds_of(arm, 2, seed=1)]
+    [[0, 1], [0, 1]]
     """
     if folds < _FEWEST_FOLDS:
         raise ParameterError(problem("folds", folds, f"must be {_FEWEST_FOLDS} or more"))
@@ -58,7 +66,15 @@ def folds_of(arm: Ints, folds: int, seed: int) -> Iterator[tuple[Ints, Ints]]:
 
 
 def predicted(model: Any, features: Floats) -> Floats:
-    """Return the expected value: of a classifier the chance of one, of a regressor its prediction."""
+    """Return the expected value: of a classifier the chance of one, of a regressor its prediction.
+
+    >>> from sklearn.dummy import DummyClassifier, DummyRegressor
+    >>> x, bought = np.zeros((4, 1)), np.array([0, 0, 0, 1])
+    >>> predicted(DummyClassifier().fit(x, bought), x[:1]).tolist()
+    [0.25]
+    >>> predicted(DummyRegressor().fit(x, bought), x[:1]).tolist()
+    [0.25]
+    """
     if hasattr(model, "predict_proba"):
         return np.asarray(model.predict_proba(features)[:, -1], dtype=np.float64)
     return np.asarray(model.predict(features), dtype=np.float64)
@@ -69,6 +85,12 @@ def checked_chances(chance: Floats) -> Floats:
 
     Raises:
         InputError: A chance is 0, 1 or not a number, or they do not add up to 1.
+
+    >>> checked_chances(np.array([[0.5, 0.5], [0.2, 0.8]])).shape
+    (2, 2)
+    >>> checked_chances(np.array([[0.5, 0.5], [1.0, 0.0]]))
+    Traceback (most recent call last):
+    workbench.errors.InputError: row 1: propensity is 1.0: it must lie between 0 and 1
     """
     bad = ~np.isfinite(chance) | (chance <= 0) | (chance >= 1)
     if bad.any():
@@ -90,6 +112,12 @@ def estimated_chances(model: Any, features: Floats, arm: Ints, *, folds: int, se
 
     Raises:
         InputError: An estimated chance is below :data:`LEAST_CHANCE`: the arms do not overlap.
+
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> x, arm = np.zeros((40, 1)), np.repeat([0, 1], [30, 10])
+    >>> chance = estimated_chances(LogisticRegression(), x, arm, folds=2, seed=1)
+    >>> chance[0].round(3).tolist()  # the features say nothing: each arm's share
+    [0.75, 0.25]
     """
     chance = np.empty((len(arm), int(arm.max()) + 1))
     for fit, held in folds_of(arm, folds, seed):
@@ -105,7 +133,14 @@ def estimated_chances(model: Any, features: Floats, arm: Ints, *, folds: int, se
 
 
 def outcomes_by_arm(model: Any, features: Floats, arm: Ints, outcome: Floats) -> list[Any]:
-    """Fit one outcome model an arm, control first."""
+    """Fit one outcome model an arm, control first.
+
+    >>> from sklearn.dummy import DummyRegressor
+    >>> x, arm, spent = np.zeros((4, 1)), np.array([0, 0, 1, 1]), np.array([1.0, 3.0, 4.0, 6.0])
+    >>> models = outcomes_by_arm(DummyRegressor(), x, arm, spent)
+    >>> [float(one.predict(x[:1])[0]) for one in models]
+    [2.0, 5.0]
+    """
     return [
         clone(model).fit(features[arm == each], outcome[arm == each])
         for each in range(int(arm.max()) + 1)
@@ -122,7 +157,15 @@ def cross_fitted(
     folds: int,
     seed: int,
 ) -> Nuisances:
-    """Predict out of fold what each customer would have done in each arm."""
+    """Predict out of fold what each customer would have done in each arm.
+
+    >>> from sklearn.dummy import DummyRegressor
+    >>> x, arm, half = np.zeros((4, 1)), np.array([0, 0, 1, 1]), np.full((4, 2), 0.5)
+    >>> spent = np.array([1.0, 3.0, 4.0, 6.0])
+    >>> both = cross_fitted(DummyRegressor(), x, arm, spent, half, folds=2, seed=1)
+    >>> both.outcome[:2, 0].tolist()  # neither control sees itself, so each has the other's
+    [3.0, 1.0]
+    """
     each = np.empty(chance.shape)
     for fit, held in folds_of(arm, folds, seed):
         models = outcomes_by_arm(model, features[fit], arm[fit], outcome[fit])

@@ -68,6 +68,12 @@ class UpliftLearner(BaseEstimator):  # type: ignore[misc]
 
         Raises:
             ParameterError: The learner is not known.
+
+        >>> from sklearn.linear_model import LinearRegression
+        >>> x, arm = np.array([[0.0], [1.0], [0.0], [1.0]]), np.array([0, 0, 1, 1])
+        >>> told = UpliftLearner("s", LinearRegression()).fit(x, np.array([0.0, 0.0, 1.0, 3.0]), arm)
+        >>> told.arms_, told.shares_.tolist()
+        (2, [0.5, 0.5])
         """
         if self.learner not in LEARNERS:
             rule = f"must be one of {', '.join(LEARNERS)}"
@@ -81,7 +87,15 @@ class UpliftLearner(BaseEstimator):  # type: ignore[misc]
         return self
 
     def predict(self, features: Floats) -> Floats:
-        """Return the effect of each arm against control: customer x arm without control."""
+        """Return the effect of each arm against control: customer x arm without control.
+
+        >>> from sklearn.linear_model import LinearRegression
+        >>> x, arm = np.array([[0.0], [1.0]] * 3), np.array([0, 0, 1, 1, 2, 2])
+        >>> line = LinearRegression()
+        >>> told = UpliftLearner("x", line, line).fit(x, np.array([0.0, 0, 1, 1, 2, 4]), arm)
+        >>> told.predict(np.array([[0.5]])).round(6).tolist()
+        [[1.0, 3.0]]
+        """
         if self.learner == "s":
             each = [predicted(self.model_, self._with_arm(features, k)) for k in range(self.arms_)]
             return np.column_stack([one - each[0] for one in each[1:]])
