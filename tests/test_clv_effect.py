@@ -21,6 +21,7 @@ from workbench.clv import (
 from workbench.clv.effect import _means
 from workbench.clv.models import expected_purchases_new
 from workbench.errors import InputError, ParameterError
+from workbench.experiment import launch_decision
 from workbench.streams import stream
 
 SPEND, HORIZON = (4.0, 5.0, 6000.0), 90
@@ -81,6 +82,22 @@ def test_intervals_of_an_arm_hold_its_truth_as_often_as_they_say():
         low, high = np.quantile(_means(value), [0.05, 0.95])
         missed += not low < truth < high
     assert missed <= 6
+
+
+def test_a_launch_is_decided_by_what_customers_are_worth_after_the_cost(arms):
+    values = {name: value for name, (value, _) in arms.items()}
+    cheap, dear = (
+        clv_effect(values, control="none", cost_cents={"keeps": cost}) for cost in (30.0, 9e5)
+    )
+    profit = cheap.profit()
+    assert profit.value == pytest.approx(cheap.table["net_cents"][0])
+    assert profit.interval() == pytest.approx(
+        np.quantile(cheap.draws["keeps"], [0.025, 0.975]) - 30, rel=0.1
+    )
+    assert launch_decision(profit, customers=10_000).action == "launch"
+    assert launch_decision(dear.profit("keeps"), customers=10_000).action == "do not launch"
+    with pytest.raises(ParameterError, match="must be one of keeps"):
+        cheap.profit("none")
 
 
 def test_arms_that_cannot_be_compared_are_refused(arms):

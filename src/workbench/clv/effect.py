@@ -6,6 +6,7 @@ long they stay and what they pay, so nothing is taken as equal between arms but 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from workbench.clv import gamma_gamma
 from workbench.clv.models import expected_purchases_new
 from workbench.clv.value import CustomerValue, ends_of
 from workbench.errors import InputError, ParameterError, problem
+from workbench.experiment.effect import Estimate
 from workbench.streams import stream
 
 Floats = npt.NDArray[np.float64]
@@ -34,11 +36,44 @@ class ClvEffect(text.Result):
             ``net_cents`` (difference less cost).
         draws: Draws of the difference by arm, in cents a customer: what a decision reads.
         control: The control.
+        n_control: Customers of the control.
         text: The difference in sentences.
     """
 
     draws: Mapping[str, Floats]
     control: str
+    n_control: int
+
+    def profit(self, arm: str | None = None) -> Estimate:
+        """Return what a customer of an arm brings beyond one of the control, its cost taken off, as an estimate.
+
+        This is what :func:`workbench.launch_decision` decides by, in cents a customer over the horizon
+        of the values: a launch is then judged by what customers are worth, and not only by what they did
+        while they were watched.
+
+        Args:
+            arm: The arm; may be left out when there is one beside the control.
+
+        Raises:
+            ParameterError: There is no such arm, or there are several and none is named.
+
+        >>> effect = clv_effect({"a": fit.clv(90), "b": fit.clv(90)}, control="a")
+        >>> effect.profit("b").n_control
+        2357
+        """
+        arms = [str(each) for each in self.table["arm"]]
+        if arm is None and len(arms) == 1:
+            arm = arms[0]
+        if arm not in arms:
+            raise ParameterError(problem("arm", arm, f"must be one of {', '.join(arms)}"))
+        row = self.table.set_index("arm").loc[arm]
+        return Estimate(
+            value=float(row["net_cents"]),
+            standard_error=float(self.draws[arm].std(ddof=1)),
+            df=math.inf,
+            n_treatment=int(row["customers"]),
+            n_control=self.n_control,
+        )
 
 
 @checked
@@ -104,6 +139,7 @@ def clv_effect(
         table=pd.DataFrame(rows, columns=columns),
         draws=draws,
         control=control,
+        n_control=values[control].frame.height,
         text=" ".join(text.sentence(part) for part in said),
     )
 
