@@ -49,7 +49,8 @@ class ClvEffect(text.Result):
 
         This is what :func:`workbench.launch_decision` decides by, in cents a customer over the horizon
         of the values: a launch is then judged by what customers are worth, and not only by what they did
-        while they were watched.
+        while they were watched. The decision takes the draws as normal by their mean and spread; with few
+        customers they are skewed, and ``draws`` say so.
 
         Args:
             arm: The arm; may be left out when there is one beside the control.
