@@ -237,6 +237,20 @@ def chart_frames() -> dict[str, pd.DataFrame]:
                 "cannibalised": [338, 785, 27],
             }
         ),
+        "earned": pd.DataFrame(
+            {
+                "arm": ["offer"] * 4,
+                "figure": [
+                    "sales_cents",
+                    "margin_before_cents",
+                    "cost_of_offers_cents",
+                    "profit_cents",
+                ],
+                "total": [812_000.0, 390_000.0, 270_000.0, 120_000.0],
+                "total_low": [310_000.0, 150_000.0, 255_000.0, -40_000.0],
+                "total_high": [1_314_000.0, 630_000.0, 285_000.0, 280_000.0],
+            }
+        ),
         "effects": pd.DataFrame(
             {
                 "metric": ["spend_cents", "sales_cents / visits", "visits"],

@@ -118,6 +118,12 @@ def test_several_programmes_need_a_name(replayed, example_log):
         wb.read_out(replayed, outcomes=example_log)
 
 
+@pytest.mark.parametrize("name", ["unit", "cluster", "weights", "trigger", "reached"])
+def test_a_column_of_a_table_is_not_asked_of_a_decision_log(replayed, name):
+    with pytest.raises(ParameterError, match=f"{name} was .* must be left out for a decision log"):
+        wb.read_out(replayed, programme="welcome_back", **{name: "person"})
+
+
 def test_a_decision_log_needs_outcomes(replayed):
     with pytest.raises(InputError, match="needs outcomes"):
         wb.read_out(replayed.decisions(), programme=PROGRAMME)

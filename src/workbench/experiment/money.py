@@ -403,7 +403,10 @@ def _headline(profit: Estimate, customers: int, level: float) -> str:
         return f"The offers earned {total}"
     if high < 0:
         return f"The offers lost {text.amount(-profit.value * customers)}"
-    return f"The offers made {total} of profit, which chance may explain"
+    made = (
+        f"earned {total}" if profit.value >= 0 else f"lost {text.amount(-profit.value * customers)}"
+    )
+    return f"The offers {made}, which chance may explain"
 
 
 def _sentence(  # noqa: PLR0917 - the parts of one answer

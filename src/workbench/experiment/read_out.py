@@ -149,6 +149,18 @@ def read_out(
 
     decisions = units if isinstance(units, Replay) else read_source(units)
     if isinstance(decisions, Replay) or triggered.is_decision_log(decisions):
+        triggered.refuse_of_decisions(
+            {
+                "unit": unit,
+                "cluster": cluster,
+                "weights": weights,
+                "stages": stages,
+                "trigger": trigger,
+                "reached": reached,
+                "factors": factors,
+                "shares": shares,
+            }
+        )
         log = open_log(outcomes) if isinstance(outcomes, str | Path) else outcomes
         windows = None
         if window_days is None:

@@ -61,6 +61,18 @@ def is_decision_log(frame: pl.LazyFrame) -> bool:
     return set(DECISION_COLUMNS) <= set(frame.collect_schema())
 
 
+def refuse_of_decisions(given: Mapping[str, object]) -> None:
+    """Refuse what is asked of the columns of a table, when a decision log is read.
+
+    Raises:
+        ParameterError: Something of it is given.
+    """
+    for name, value in given.items():
+        if value:
+            rule = "must be left out for a decision log, which says itself who was in which arm and when"
+            raise ParameterError(problem(name, value, rule))
+
+
 def read_decisions(
     decisions: Replay | pl.LazyFrame,
     outcomes: Log | None,

@@ -19,12 +19,13 @@ from workbench.errors import InputError, ParameterError, did_you_mean, problem
 from workbench.frames import Frame, as_polars, need_columns
 
 Source: TypeAlias = Frame | str | Path
-"""What a caller may bring: a frame, a lazy one, or the path of a Parquet file."""
+"""What a caller may bring: a frame, a lazy one, or the path of a Parquet or CSV file."""
 
 ARM = "·arm"
 """Column of the arm, as text."""
 
 _SHOWN_LABELS = 10
+_LOOKED_AT = 10_000
 _FEWEST_ARMS = 2
 _MOST_ARMS = 100
 
@@ -132,12 +133,12 @@ def decision_files(folder: Path) -> list[Path]:
 
 
 def read_source(source: Source) -> pl.LazyFrame:
-    """Return what a caller brings as a lazy frame; a path is a Parquet file or a folder of them.
+    """Return what a caller brings as a lazy frame; a path is a Parquet or CSV file, or a folder of Parquet files.
 
     Of the folder of a decision log the decisions are read, not the state that lies beside them.
 
     Raises:
-        InputError: The file is not there, or is no Parquet file.
+        InputError: The file is not there, or can not be read as a table.
         ParameterError: It is neither a frame nor a path.
 
     >>> read_source(pl.DataFrame({"arm": ["a"]})).collect().height
@@ -154,13 +155,16 @@ def read_source(source: Source) -> pl.LazyFrame:
         files = [path]
         if path.is_dir():
             files = decision_files(path) or sorted(path.glob("*.parquet"))
+        if path.suffix.lower() == ".csv":
+            frame = pl.scan_csv(path, try_parse_dates=True, infer_schema_length=_LOOKED_AT)
+            return frame.collect().lazy()
         if not files:
             raise InputError(problem("units", str(source), "is a folder without a Parquet file"))
         frame = pl.scan_parquet(files)
         frame.collect_schema()
     except (pl.exceptions.PolarsError, OSError) as error:
         first = str(error).splitlines()[0]
-        rule = f"must be a Parquet file: {first}"
+        rule = f"must be a {'CSV' if path.suffix.lower() == '.csv' else 'Parquet'} file: {first}"
         raise InputError(problem("units", str(source), rule)) from None
     return frame
 

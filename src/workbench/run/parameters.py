@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
+import polars as pl
 from pydantic import Field, field_validator
 
-from workbench.errors import ParameterError, did_you_mean
+from workbench.errors import ParameterError, did_you_mean, problem
 from workbench.params import Parameters
 from workbench.run import paths
 
@@ -128,7 +129,25 @@ class NotebookParameters(Parameters):
         >>> ReadOutExperiment(metrics="visits, sales_cents / visits").listed("metrics")
         ['visits', 'sales_cents / visits']
         """
-        return [each.strip() for each in getattr(self, name).split(",") if each.strip()]
+        return _split(getattr(self, name))
+
+    def mapped(self, name: str) -> dict[str, str]:
+        """Return the entries of a text parameter of names and values, with semicolons between them.
+
+        Raises:
+            ParameterError: An entry has no name or no value, or a name stands twice.
+
+        >>> ReadOutExperiment(money="sales_cents: revenue; purchases: visits").mapped("money")
+        {'sales_cents': 'revenue', 'purchases': 'visits'}
+        """
+        found: dict[str, str] = {}
+        for entry in filter(None, (each.strip() for each in getattr(self, name).split(";"))):
+            key, _, value = (each.strip() for each in entry.partition(":"))
+            if not key or not value or key in found:
+                rule = "must be 'name: value', with semicolons between, and each name once"
+                raise ParameterError(problem(name, getattr(self, name), rule))
+            found[key] = value
+        return found
 
     def path(self, name: str) -> Path:
         """Return a path parameter as an absolute path; the name of something shipped stays a name.
@@ -325,13 +344,26 @@ class ReadOutExperiment(NotebookParameters):
     notebook: ClassVar[str] = "41_read_out_experiment"
 
     source: InputPath = Field(
-        "runs/demo/world/decisions", description="Parquet of units, or the parts of a decision log"
+        "runs/demo/world/decisions",
+        description="Parquet or CSV, a row a unit; or the parts of a decision log",
     )
     outcomes: NameOrPath = Field(
         "runs/demo/world/log", description="log of what followed the decisions; none: a table"
     )
     programme: str = Field(
         "nth_purchase", max_length=256, description="programme of the decision log"
+    )
+    window_days: int = Field(
+        0,
+        ge=0,
+        le=3650,
+        description="decision log: days from the trigger that count; 0: to its end",
+    )
+    before_days: int = Field(
+        28, ge=1, le=3650, description="with them: days before it, for covariates"
+    )
+    customers: NameOrPath = Field(
+        "none", description="with them: Parquet of person_id and segments; none: without"
     )
     metrics: str = Field(
         "purchases, spend_cents",
@@ -341,17 +373,126 @@ class ReadOutExperiment(NotebookParameters):
     )
     arm: str = Field("arm", min_length=1, max_length=256, description="column of the arm")
     control: str = Field("control", min_length=1, max_length=256, description="the control")
-    unit: str = Field("", max_length=256, description="column of the unit; empty: a row each")
-    covariates: str = Field("", max_length=2000, description="columns fixed before assignment")
-    segments: str = Field("", max_length=2000, description="columns of segments named before")
-    cluster: str = Field("", max_length=256, description="column of what was assigned as a whole")
+    factors: str = Field(
+        "",
+        max_length=1000,
+        description="instead of arms, such as content: food, tea; timing: now, later",
+    )
+    shares: str = Field(
+        "", max_length=1000, description="meant sizes, such as control: 1; offer: 9; empty: equal"
+    )
     assignment: Literal["randomised", "targeted"] = Field(
         "randomised", description="how arms came about: randomised or targeted"
     )
+    unit: str = Field("", max_length=256, description="column of the unit; empty: a row each")
+    cluster: str = Field("", max_length=256, description="column of what was assigned as a whole")
+    covariates: str = Field("", max_length=2000, description="columns fixed before assignment")
+    segments: str = Field("", max_length=2000, description="columns of segments named before")
+    day: str = Field("", max_length=256, description="column of the day of entry; empty: none")
+    stages: str = Field(
+        "",
+        max_length=2000,
+        description="columns true for who reached a stage, where arms must be alike",
+    )
+    trigger: str = Field(
+        "", max_length=256, description="column true for the triggered; empty: none"
+    )
+    one_sided: bool = Field(
+        False, description="whether treated arms alone show the trigger; covariates tell the rest"
+    )
+    reached: str = Field(
+        "", max_length=256, description="column true for who was reached; empty: none"
+    )
+    money: str = Field(
+        "", max_length=1000, description="names of money, such as sales_cents: revenue_cents"
+    )
+    margin_share: float = Field(
+        0.0, ge=0, le=1, description="margin by price where no column has one; 0: unknown"
+    )
+    assume: str = Field(
+        "", max_length=200, description="of no_halo, no_harm, dip_is_pulled_forward; empty: none"
+    )
+    reach: int = Field(0, ge=0, description="customers of a launch; 0: those of all arms")
 
     def outcomes_path(self) -> Path | None:
         """Return the folder of the log, or None for a table of units."""
         return None if self.outcomes == "none" else self.path("outcomes")
+
+    def design(self) -> dict[str, Any]:
+        """Return how units came into arms, as a read-out and its money ask for it.
+
+        >>> ReadOutExperiment(shares="control: 1; offer: 9").design()["shares"]
+        {'control': 1.0, 'offer': 9.0}
+        """
+        levels = self.mapped("factors") if ":" in self.factors else {}
+        return {
+            "arm": self.arm,
+            "control": self.control,
+            "factors": {name: _split(each) for name, each in levels.items()}
+            or self.listed("factors"),
+            "shares": _numbers("shares", self.mapped("shares")) or None,
+            "unit": self.unit or None,
+            "cluster": self.cluster or None,
+            "covariates": self.listed("covariates"),
+            "outcomes": self.outcomes_path(),
+            "programme": self.programme or None,
+            "window_days": self.window_days or None,
+            "before_days": self.before_days,
+        }
+
+    def question(self) -> dict[str, Any]:
+        """Return what a read-out is asked.
+
+        >>> ReadOutExperiment(metrics="visits", outcomes="none").question()["metrics"]
+        ['visits']
+        """
+        return self.design() | {
+            "metrics": self.listed("metrics"),
+            "segments": self.listed("segments"),
+            "stages": self.listed("stages"),
+            "day": self.day or None,
+            "trigger": self.trigger or None,
+            "one_sided": self.one_sided,
+            "reached": self.reached or None,
+            "assignment": self.assignment,
+            "customers": None if self.customers == "none" else _rows(self.path("customers")),
+        }
+
+    def worth(self) -> dict[str, Any]:
+        """Return what is asked of its money.
+
+        >>> ReadOutExperiment(money="sales_cents: revenue_cents").worth()["columns"]
+        {'sales_cents': 'revenue_cents'}
+        """
+        return self.design() | {
+            "columns": self.mapped("money"),
+            "margin_share": self.margin_share or None,
+            "assume": self.listed("assume"),
+            "customers": self.reach or None,
+        }
+
+
+def _rows(path: Path) -> pl.LazyFrame:
+    """Return a Parquet file that is not read before it is asked for."""
+    return pl.scan_parquet(path)
+
+
+def _split(said: str) -> list[str]:
+    return [each.strip() for each in said.split(",") if each.strip()]
+
+
+def _numbers(name: str, found: Mapping[str, str]) -> dict[str, float]:
+    """Return values as numbers.
+
+    Raises:
+        ParameterError: One is none.
+    """
+    try:
+        return {key: float(each) for key, each in found.items()}
+    except ValueError:
+        said = "; ".join(f"{key}: {each}" for key, each in found.items())
+        rule = "must be numbers by arm, such as 'control: 1; offer: 9'"
+        raise ParameterError(problem(name, said, rule)) from None
 
 
 class MonitorExperiment(NotebookParameters):

@@ -35,6 +35,7 @@ from workbench.report.figures.experiment import detectable_by_day, effect_by_day
 from workbench.report.figures.frontier import frontier
 from workbench.report.figures.learned import gain_by_share, uplift_by_tenth
 from workbench.report.figures.log import events_per_week, hour_profile
+from workbench.report.figures.money import earned
 from workbench.report.figures.profile import lifecycle_bars, rfm_heatmap, segment_bars
 from workbench.report.figures.story import customer_story
 from workbench.report.figures.truth import (
@@ -59,6 +60,7 @@ __all__ = [
     "decision_funnel",
     "decisions_over_time",
     "detectable_by_day",
+    "earned",
     "effect_by_day",
     "effects",
     "events_per_week",
