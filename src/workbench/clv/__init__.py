@@ -10,6 +10,7 @@ from workbench.clv.fitting import fit_clv
 from workbench.clv.groups import GroupValue, cohorts, value_by
 from workbench.clv.histories import HistoryGrid, alive_after_silence, frequency_recency
 from workbench.clv.holdout import HoldoutCheck, Tracking, holdout_check, tracking
+from workbench.clv.independence import SpendIndependence, spend_independence
 from workbench.clv.limits import GateLimits
 from workbench.clv.offers import (
     NewCustomer,
@@ -52,6 +53,7 @@ __all__ = [
     "PredictiveCheck",
     "Prior",
     "RfmSummary",
+    "SpendIndependence",
     "Tracking",
     "alive_after_silence",
     "as_summary",
@@ -71,6 +73,7 @@ __all__ = [
     "predictive_check",
     "retention_effect",
     "rfm_summary",
+    "spend_independence",
     "tracking",
     "value_by",
     "value_concentration",
