@@ -455,3 +455,32 @@ def test_state_beside_the_decisions_of_a_folder_is_not_read(tmp_path):
 def test_folder_without_a_parquet_file_is_refused(tmp_path):
     with pytest.raises(InputError, match="is a folder without a Parquet file"):
         read_source(tmp_path)
+
+
+def test_sizes_that_were_taken_for_equal_are_said_to_have_been():
+    draw = np.random.default_rng(1)
+    frame = pl.DataFrame({"arm": ["control"] * 100 + ["offer"] * 900, "y": draw.normal(size=1000)})
+    hint = "name their shares, such as {'control': 1, 'offer': 9}"
+    assert hint in wb.read_out(frame, metrics=["y"]).text
+    halves = wb.read_out(frame, metrics=["y"], shares={"control": 0.5, "offer": 0.5})
+    assert not halves.passed
+    assert hint not in halves.text
+
+
+def test_an_interval_without_zero_that_is_open_says_that_there_are_several_effects():
+    draw = np.random.default_rng(1)
+    arm = ["control", "offer"] * 500
+    noise = draw.normal(size=(1000, 6))
+    noise -= noise.mean(axis=0)
+    noise[:, 0] += 0.07 * np.array([-1, 1] * 500) - (
+        noise[1::2, 0].mean() - noise[::2, 0].mean()
+    ) / 2 * np.array([-1, 1] * 500)
+    frame = pl.DataFrame({"arm": arm} | {f"y{k}": noise[:, k] for k in range(6)})
+    found = wb.read_out(frame, metrics=[f"y{k}" for k in range(6)])
+    first = found.table.iloc[0]
+    assert first["low"] > 0
+    assert first["verdict"] == "open"
+    assert (
+        f"which among several effects is no surprise (p = {first['p_adjusted']:.3f})" in found.text
+    )
+    assert "no surprise" not in wb.read_out(frame, metrics=["y0"]).text

@@ -48,6 +48,18 @@ def test_the_money_of_each_arm_is_that_of_the_arm_alone_with_a_margin_by_its_sha
     assert set(found.table["arm"]) == {"cake", "tea"}
 
 
+def test_amounts_in_whole_units_are_named_without_cents(table):
+    read = wb.read_out(table, metrics=["revenue_cents"])
+    whole = table.select(
+        "arm", revenue=pl.col("revenue_cents") / 100, off=pl.col("off_cents") / 100
+    )
+    found = wb.worth(read, whole, columns={"sales": "revenue", "discount": "off"}, margin_share=0.3)
+    cents = wb.worth(read, table, columns=COLUMNS, margin_share=0.3)
+    assert found.table["total"].to_numpy() == pytest.approx(
+        cents.table["total"].to_numpy(), nan_ok=True
+    )
+
+
 def test_covariates_take_noise_off_the_profit_as_off_the_effect(table):
     two = table.filter(pl.col("arm") != "cake")
     read = wb.read_out(two, metrics=["revenue_cents"], covariates=["before"])

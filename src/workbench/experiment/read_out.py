@@ -279,7 +279,7 @@ def read_units(
         TrustCheck("units left out", note.rstrip("."), False, None) for note in units.notes()
     ]
     if not trusting.trust(checks).passed:
-        return refused(trusting.trust(checks), ratio, level)
+        return refused(trusting.trust(checks), ratio, level, stated=shares is not None)
     parts = parts_of_question(question, schema)
     moments = by_arm(moments_of(units, parts, layout))
     alike = None

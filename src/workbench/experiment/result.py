@@ -113,12 +113,23 @@ class ReadOut(text.Result):
 
 
 def refused(
-    trust: Trust, ratio: SampleRatio | None, level: float, alike: Balance | None = None
+    trust: Trust,
+    ratio: SampleRatio | None,
+    level: float,
+    alike: Balance | None = None,
+    *,
+    stated: bool = True,
 ) -> ReadOut:
-    """Return a read-out without any effect."""
+    """Return a read-out without any effect; sizes that were taken for equal are said to have been."""
+    hint = ""
+    if ratio is not None and not ratio.passed and not stated:
+        hint = (
+            "Equal sizes were taken for granted; if the arms were meant to differ, name their shares, such as "
+            "{'control': 1, 'offer': 9}. "
+        )
     return ReadOut(
         table=pd.DataFrame(columns=list(said.COLUMNS)),
-        text=f"{trust.text} No effect is given.",
+        text=f"{trust.text} {hint}No effect is given.",
         headline=text.sentence(trust.verdict).rstrip("."),
         trust=trust,
         sample_ratio=ratio,

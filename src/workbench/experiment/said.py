@@ -162,6 +162,8 @@ def _effect(rows: Mapping[str, _Row], level: float) -> str:
     size = f"{signed(name, row['effect'])} ({relative}{_ends(row, level)})"
     if row["verdict"] == "open":
         said = f"{among}{arm} is not shown to move {spoken(name)}: {size}"
+        if row["low"] > 0 or row["high"] < 0:
+            said += f", which among several effects is no surprise (p = {text.p_value(row['p_adjusted'])})"
     else:
         said = f"{among}{arm} makes {spoken(name)} {row['verdict']} by {size}"
     if "diluted" in rows:
@@ -212,7 +214,7 @@ def _worth(known: pd.DataFrame, counts: Mapping[str, int]) -> str:
             f"to {text.amount(total)}, between {text.amount(low)} and {text.amount(high)}"
         )
     if not parts:
-        return "No metric is money, so what it is worth is open until a value is put on it."
+        return "No metric is an amount in cents, so no effect is added up as money."
     return " ".join(text.sentence(each) for each in [*parts, "The cost of the offers is not in it"])
 
 

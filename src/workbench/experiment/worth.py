@@ -53,6 +53,9 @@ class Worth(text.Result):
         return bool(self.arms)
 
 
+_KNOWN = (*NEEDED, *FURTHER)
+_CENTS = "_cents"
+_CENTS_OF_ONE = 100
 _AMONG = ("purchases_before", "days_left")
 """What a read-out of a decision log without a window takes noise off with, too."""
 
@@ -105,7 +108,8 @@ def worth(
         factors: Columns of the factors of a factorial instead of an arm and a control.
         shares: Meant share of each arm; None: equal ones, for a decision log its own.
         columns: For each figure of :func:`roi` the column of the table that holds it, such as
-            ``{"sales_cents": "revenue_cents"}``; a figure that is not named has its own name.
+            ``{"sales_cents": "revenue_cents"}``; a figure that is not named has its own name. Amounts in
+            whole units of the currency are named without cents: ``{"sales": "revenue"}``.
         margin_share: Margin as a share of the price before discounts, where no column holds a margin.
         outcomes: The log, or its folder, that holds what customers of a decision log did.
         programme: Which programme of a decision log.
@@ -137,11 +141,13 @@ def worth(
     if margin_share is not None and not 0 < margin_share <= 1:
         rule = "must be above 0 and at most 1"
         raise ParameterError(problem("margin_share", margin_share, rule))
-    known = (*NEEDED, *FURTHER)
+    whole = tuple(each.removesuffix(_CENTS) for each in _KNOWN if each.endswith(_CENTS))
     for name in columns or {}:
-        if name not in known:
-            rule = f"must be one of {', '.join(known)}"
-            raise ParameterError(problem("columns", name, rule, hint=did_you_mean(name, known)))
+        if name not in (*_KNOWN, *whole):
+            rule = f"must be one of {', '.join((*_KNOWN, *whole))}"
+            raise ParameterError(
+                problem("columns", name, rule, hint=did_you_mean(name, (*_KNOWN, *whole)))
+            )
     if not read.passed:
         reasons = "; ".join(each.rstrip(".") for each in read.trust.reasons)
         return _open(f"nothing is said of money where no effect may be read: {reasons}")
@@ -234,7 +240,12 @@ def _of_table(
     if factors:
         frame, _, base = take_factors(frame, factors)
         taken = taken._replace(arm=CELL, control=base)
-    named = {name: pl.col(column) for name, column in columns.items()}
+    named = {}
+    for name, column in columns.items():
+        if name in _KNOWN:
+            named[name] = pl.col(column)
+        else:
+            named[name + _CENTS] = pl.col(column) * _CENTS_OF_ONE
     return taken._replace(units=frame.with_columns(**named))
 
 
@@ -261,8 +272,8 @@ def _two(shares: Mapping[str, float] | None, arm: str, control: str) -> dict[str
 
 def _what_is_missing(missing: Sequence[str]) -> str:
     how = {
-        "sales_cents": "name the column of sales in cents",
-        "margin_cents": "name the column of the margin in cents, or give the margin as a share of the price",
+        "sales_cents": "name the column of sales, as sales_cents or in whole units as sales",
+        "margin_cents": "name that of the margin in the same way, or give the margin as a share of the price",
     }
     names = f"{'column' if len(missing) == 1 else 'columns'} {text.listing(list(missing))}"
     return (

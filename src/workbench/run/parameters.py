@@ -404,7 +404,9 @@ class ReadOutExperiment(NotebookParameters):
         "", max_length=256, description="column true for who was reached; empty: none"
     )
     money: str = Field(
-        "", max_length=1000, description="names of money, such as sales_cents: revenue_cents"
+        "",
+        max_length=1000,
+        description="columns of money, such as sales_cents: paid; in whole units: sales: paid",
     )
     margin_share: float = Field(
         0.0, ge=0, le=1, description="margin by price where no column has one; 0: unknown"
