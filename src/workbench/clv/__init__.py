@@ -4,6 +4,7 @@ Takes frames and logs, never a path; draws nothing.
 """
 
 from workbench.clv.comparison import Comparison, compare_models
+from workbench.clv.covariates import CovariateFit, fit_covariates
 from workbench.clv.effect import ClvEffect, clv_effect
 from workbench.clv.fit import ClvFit
 from workbench.clv.fitting import fit_clv
@@ -41,6 +42,7 @@ __all__ = [
     "Comparison",
     "Concentration",
     "CountsCheck",
+    "CovariateFit",
     "CustomerValue",
     "Gate",
     "GateLimits",
@@ -65,6 +67,7 @@ __all__ = [
     "compare_models",
     "counts_check",
     "fit_clv",
+    "fit_covariates",
     "fit_groups",
     "frequency_recency",
     "holdout_check",

@@ -68,8 +68,7 @@ def expected_if_alive(
     """
     r, alpha, a, b = parameters
     time, x, age = floats(time, x, age)
-    if abs(a - 1) < _NEAR_ONE:
-        a = 1 + _NEAR_ONE
+    a = np.where(np.abs(np.subtract(a, 1)) < _NEAR_ONE, 1 + _NEAR_ONE, a)  # may differ by customer
     b = b + first
     share = time / (alpha + age + time)
     transformed = hyp2f1(a + b - 1 - r, a - 1, a + b + x - 1, share)
