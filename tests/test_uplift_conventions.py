@@ -45,3 +45,24 @@ def test_the_perfect_curves_are_those_of_scikit_uplift() -> None:
     x, y = curve_points(Y, T, perfect_score(Y, T, curve="uplift"), curve="uplift")
     assert x.tolist() == [0, 3, 6, 8, 10]
     assert y == pytest.approx([0, 3, 6, 4.8, 2])
+
+
+@pytest.mark.parametrize(
+    ("curve", "convention", "given"),
+    [
+        ("uplift", "causalml", 0.0106060606),
+        ("uplift", "causalml raw", 0.0212121212),
+        ("qini", "causalml", -0.4333333333),
+    ],
+)
+def test_an_area_is_that_of_causalml_where_controls_come_first(
+    curve: Curve, convention: Convention, given: float
+) -> None:
+    """Its Qini curve is 0 while only controls were seen; its uplift curve is a straight line."""
+    assert area(Y, T, -SCORE, curve=curve, convention=convention) == pytest.approx(given, abs=1e-9)
+
+
+@pytest.mark.parametrize("convention", ["scikit-uplift", "causalml"])
+def test_an_area_that_would_be_divided_by_nothing_is_not_a_number(convention: Convention) -> None:
+    for curve in ("uplift", "qini"):
+        assert np.isnan(area(np.zeros(10), T, SCORE, curve=curve, convention=convention))

@@ -28,9 +28,9 @@ def curve_points(
         treated: 1 for treatment, 0 for control.
         score: The predicted effect.
         curve: ``uplift`` or ``qini``.
-        smooth: Where only one group was seen yet, go straight to the first point with both
-            (causalml); else the missing group counts as 0, and equal scores are one point
-            (scikit-uplift).
+        smooth: Where the curve divides by a group of which nobody was seen yet, go straight to its first
+            known point (causalml); else the missing group counts as 0, and equal scores are one
+            point (scikit-uplift).
 
     Raises:
         InputError: There is only treatment or only control.
@@ -49,8 +49,8 @@ def curve_points(
     some_t, some_c = np.maximum(n_t, 1), np.maximum(n_c, 1)
     each = y_t / some_t - y_c / some_c if curve == "uplift" else y_t - y_c * n_t / some_c
     if smooth:
-        both = (n_t > 0) & (n_c > 0)
-        each = np.interp(n, np.append(0, n[both]), np.append(0, each[both]))
+        known = (n_c > 0) & ((n_t > 0) | (curve == "qini"))  # Qini of controls alone is 0, not open
+        each = np.interp(n, np.append(0, n[known]), np.append(0, each[known]))
     each = each * n if curve == "uplift" else each
     if not smooth:
         last = np.append(np.diff(score[order]) != 0, True)
@@ -65,6 +65,7 @@ def area(
 
     scikit-uplift: area over random order, as a share of the perfect order's. causalml: mean height of
     the curve over its last height (Qini: less random order's); it has no bounds when the last is small.
+    What would be divided by 0, as when nobody bought, is not a number.
 
     Source: scikit-uplift 0.5.1 and causalml 0.18.
 
@@ -78,13 +79,18 @@ def area(
     if convention != "scikit-uplift":
         _, y = curve_points(outcome, treated, score, curve=curve, smooth=True)
         scale = abs(y[-1]) if convention == "causalml" else 1.0
-        return float((y.mean() - (y[-1] / 2 if curve == "qini" else 0.0)) / scale)
+        return _share(y.mean() - (y[-1] / 2 if curve == "qini" else 0.0), scale)
     best = perfect_score(outcome, treated, curve=curve)
     above = []
     for one in (score, best):
         x, y = curve_points(outcome, treated, one, curve=curve)
         above.append(np.trapezoid(y, x) - x[-1] * y[-1] / 2)
-    return float(above[0] / above[1])
+    return _share(above[0], above[1])
+
+
+def _share(of: float, whole: float) -> float:
+    """Return the share, or not a number where there is nothing to divide by."""
+    return float(of / whole) if whole else float("nan")
 
 
 def perfect_score(outcome: Floats, treated: Floats, *, curve: Curve) -> Floats:
