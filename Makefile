@@ -5,7 +5,7 @@ READY := .venv/.ready
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-.PHONY: demo test setup lab help format check checks-static test-python test-notebooks notebooks golden calibrate bench lock clean
+.PHONY: demo test setup lab help format check checks-static test-python test-notebooks notebooks golden calibrate oracle bench lock clean
 
 demo: setup ## set up, run every notebook on a real log, and name the page to open
 	@$(BIN)/workbench run params/runs/demo.yaml
@@ -61,6 +61,10 @@ golden: setup ## write the golden decision log again; read the difference before
 
 calibrate: setup ## hold every estimator against simulated experiments with known truth (minutes)
 	@$(BIN)/python tools/calibrate.py
+
+oracle: setup ## hold the learners of uplift against econml and causalml, which it installs
+	@$(BIN)/python -m uv pip install --quiet --python $(BIN)/python -r requirements.lock --group oracle
+	@$(BIN)/python -m pytest tests/test_uplift_oracle.py
 
 bench: setup ## measure the replay on 10 million made events, beside other engines (minutes)
 	@$(BIN)/python -m uv pip install --quiet --python $(BIN)/python --group benchmark
