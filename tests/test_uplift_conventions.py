@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from workbench.uplift.conventions import Convention, Curve, area, curve_points, perfect_score
+from workbench.errors import InputError, ParameterError
+from workbench.uplift.conventions import (
+    Convention,
+    Curve,
+    Top,
+    area,
+    curve_points,
+    perfect_score,
+    uplift_at,
+)
 
 Y = np.array([1.0, 0, 1, 1, 0, 0, 1, 0, 0, 1])
 T = np.array([1.0, 0, 1, 0, 1, 0, 1, 1, 0, 0])
@@ -66,3 +75,28 @@ def test_an_area_is_that_of_causalml_where_controls_come_first(
 def test_an_area_that_would_be_divided_by_nothing_is_not_a_number(convention: Convention) -> None:
     for curve in ("uplift", "qini"):
         assert np.isnan(area(np.zeros(10), T, SCORE, curve=curve, convention=convention))
+
+
+@pytest.mark.parametrize(
+    ("top", "share", "by_hand"),
+    [
+        ("overall", 0.3, 1.0),  # treated 1, 1; control 0
+        ("overall", 0.5, 2 / 3 - 1 / 2),  # treated 1, 1, 0; control 0, 1
+        ("by_group", 0.4, 1.0 - 1 / 2),  # two of five each: treated 1, 1; control 0, 1
+        ("by_group", 1.0, 0.2),  # all: 3 of 5, 2 of 5
+    ],
+)
+def test_uplift_at_a_share_is_the_difference_of_means_of_the_best(
+    top: Top, share: float, by_hand: float
+) -> None:
+    assert uplift_at(Y, T, SCORE, share=share, top=top) == pytest.approx(by_hand)
+    mixed = np.array([3, 9, 0, 5, 1, 7, 2, 8, 4, 6])
+    again = uplift_at(Y[mixed], T[mixed], SCORE[mixed], share=share, top=top)
+    assert again == pytest.approx(by_hand)
+
+
+def test_uplift_at_a_share_without_a_group_is_refused() -> None:
+    with pytest.raises(InputError, match="control customers among the best"):
+        uplift_at(Y, T, SCORE, share=0.1)
+    with pytest.raises(ParameterError, match="above 0 and up to 1"):
+        uplift_at(Y, T, SCORE, share=0)

@@ -1,4 +1,4 @@
-"""AUUC and Qini as scikit-uplift and as causalml define them, by name. Owns no interval.
+"""AUUC, Qini and uplift@k as scikit-uplift and causalml define them, by name. Owns no interval.
 
 The two libraries give different figures for the same data, so a figure is never given without its
 convention. One treatment and control, the outcome 0 or 1 for the perfect curves of scikit-uplift.
@@ -11,11 +11,12 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from workbench.errors import InputError, problem
+from workbench.errors import InputError, ParameterError, problem
 
 Floats = npt.NDArray[np.float64]
 Convention = Literal["scikit-uplift", "causalml", "causalml raw"]
 Curve = Literal["uplift", "qini"]
+Top = Literal["overall", "by_group"]
 
 
 def curve_points(
@@ -86,6 +87,46 @@ def area(
         x, y = curve_points(outcome, treated, one, curve=curve)
         above.append(np.trapezoid(y, x) - x[-1] * y[-1] / 2)
     return _share(above[0], above[1])
+
+
+def uplift_at(
+    outcome: Floats, treated: Floats, score: Floats, *, share: float, top: Top = "overall"
+) -> float:
+    """Return uplift@k: the difference of means between treated and control of the best scores.
+
+    Args:
+        outcome: What each customer did.
+        treated: 1 for treatment, 0 for control.
+        score: The predicted effect.
+        share: The part of the customers, above 0 and up to 1; their number is rounded down.
+        top: ``overall``: the best of all; ``by_group``: the best of the treated and the best of control,
+            each in its own order, so that both have the same part.
+
+    Raises:
+        ParameterError: The share is not above 0 and up to 1.
+        InputError: Nobody treated, or no control, is among the best.
+
+    Source: scikit-uplift 0.5.1, ``uplift_at_k``.
+
+    >>> bought, treated = np.array([1.0, 0.0, 0.0, 1.0]), np.array([1.0, 0.0, 1.0, 0.0])
+    >>> best = np.array([4.0, 3.0, 2.0, 1.0])
+    >>> uplift_at(bought, treated, best, share=0.5), uplift_at(bought, treated, best, share=1)
+    (1.0, 0.0)
+    """
+    if not 0 < share <= 1:
+        raise ParameterError(problem("share", share, "must be above 0 and up to 1"))
+    order = np.argsort(-score, kind="stable")
+    y, t = outcome[order], treated[order] > 0
+    if top == "overall":
+        taken = int(len(y) * share)
+        sides = y[:taken][t[:taken]], y[:taken][~t[:taken]]
+    else:
+        sides = y[t][: int(t.sum() * share)], y[~t][: int((~t).sum() * share)]
+    for name, side in zip(("treated", "control"), sides, strict=True):
+        if not len(side):
+            rule = f"must hold {name} customers among the best; take a larger share"
+            raise InputError(problem("share", share, rule))
+    return float(sides[0].mean() - sides[1].mean())
 
 
 def _share(of: float, whole: float) -> float:
