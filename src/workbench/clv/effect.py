@@ -67,7 +67,7 @@ class ClvEffect(text.Result):
             arm = arms[0]
         if arm not in arms:
             raise ParameterError(problem("arm", arm, f"must be one of {', '.join(arms)}"))
-        row = self.table.set_index("arm").loc[arm]
+        row = self.table.iloc[arms.index(arm)]
         return Estimate(
             value=float(row["net_cents"]),
             standard_error=float(self.draws[arm].std(ddof=1)),
