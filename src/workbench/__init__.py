@@ -144,6 +144,7 @@ if TYPE_CHECKING:
         read_uplift,
         uplift_by_tenth,
         uplift_curve,
+        uplift_predictive_check,
         value_of_top,
     )
     from workbench.world import effect_of, load_world, simulate, twin, world_table
@@ -272,6 +273,7 @@ __all__ = [
     "uplift_beside_truth",
     "uplift_by_tenth",
     "uplift_curve",
+    "uplift_predictive_check",
     "value_by",
     "value_concentration",
     "value_of_top",
@@ -397,6 +399,7 @@ _OWNERS = {
         "LearnersCompared",
         "UpliftCurve",
         "UpliftPrior",
+        "uplift_predictive_check",
         "compare_learners",
         "fit_uplift",
         "heterogeneity_test",

@@ -14,6 +14,7 @@ from workbench.uplift.evaluation import (
 from workbench.uplift.fit import UpliftFit, fit_uplift
 from workbench.uplift.learned import LearnedUplift, learn_uplift
 from workbench.uplift.learners import UpliftLearner
+from workbench.uplift.predictive import UpliftPredictiveCheck, uplift_predictive_check
 from workbench.uplift.priors import UpliftPrior
 from workbench.uplift.sampling import SamplingLimits
 
@@ -28,6 +29,7 @@ __all__ = [
     "UpliftDraws",
     "UpliftFit",
     "UpliftLearner",
+    "UpliftPredictiveCheck",
     "UpliftPrior",
     "ValueOfTop",
     "compare_learners",
@@ -38,5 +40,6 @@ __all__ = [
     "read_uplift",
     "uplift_by_tenth",
     "uplift_curve",
+    "uplift_predictive_check",
     "value_of_top",
 ]

@@ -266,12 +266,7 @@ class Spend(Kind):
 
     def mean(self, eta: Any, extras: Extras) -> Any:
         """Return exp(η + σ²/2), with the spread that a covariate explains added to σ²."""
-        variance = np.asarray(extras["sigma"])[:, :, None] ** 2
-        if "beta" in extras:
-            variance = (
-                variance + np.asarray(extras["beta"])[:, None, None] ** 2 * extras["x_variance"]
-            )
-        return np.exp(eta + variance / 2)
+        return np.exp(eta + _variance(extras) / 2)
 
     def start(self, n: Floats, sums: Sums) -> tuple[float, float]:
         """Return the overall mean log and its spread."""
@@ -289,9 +284,8 @@ class Spend(Kind):
         return _ratio(sums["total"], sums["some"])
 
     def spread(self, eta: Any, extras: Extras) -> Any:
-        """Return the standard deviation of the log-normal."""
-        sigma = np.asarray(extras["sigma"])[:, :, None]
-        return self.mean(eta, extras) * np.sqrt(np.expm1(sigma**2))
+        """Return the standard deviation of the log-normal, with what a covariate explains."""
+        return self.mean(eta, extras) * np.sqrt(np.expm1(_variance(extras)))
 
 
 class SpendGamma(Spend):
@@ -400,8 +394,8 @@ class Amount(Kind):
         return _ratio(sums["total"], sums["known"])
 
     def spread(self, eta: Any, extras: Extras) -> Any:
-        """Return σ of the cell."""
-        return np.broadcast_to(np.asarray(extras["sigma"])[:, :, None], np.shape(eta))
+        """Return σ of the cell, with what a covariate explains."""
+        return np.broadcast_to(np.sqrt(_variance(extras)), np.shape(eta))
 
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
@@ -445,6 +439,15 @@ def _squares(  # noqa: PLR0917 - names of sums
             found + beta**2 * sums["x_squared"] - 2 * beta * sums[xy] + 2 * beta * eta * sums["x"]
         )
     return found
+
+
+def _variance(extras: Extras) -> Any:
+    """Return σ² of each cell, draws x cell x 1, with what a covariate explains added to it."""
+    variance = np.asarray(extras["sigma"])[:, :, None] ** 2
+    if "beta" in extras:
+        explained = np.asarray(extras["beta"])[:, None, None] ** 2 * extras["x_variance"]
+        variance = variance + explained
+    return variance
 
 
 def _centre(n: Floats, total: Floats, squared: Floats) -> tuple[float, float]:
