@@ -7,6 +7,7 @@ only not exclude it.
 
 from __future__ import annotations
 
+import logging
 import warnings
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -41,7 +42,8 @@ class UpliftPredictiveCheck(text.Result):
             ``expected`` with ``low`` and ``high`` (95 % of replicated means), ``inside``.
         text: How many means lie inside, and which outcomes do not fit.
         outcomes: A row an outcome: ``means``, ``inside`` (share), ``p_value`` (share of draws in which the
-            replicated experiment lies at least as far from the draw's means as the real one).
+            replicated experiment lies at least as far from the draw's means as the real one; none for
+            the prior, whose single draws lie nowhere near).
         when: Whether parameters are those of the posterior or of the prior.
     """
 
@@ -66,6 +68,9 @@ def uplift_predictive_check(
     Returns:
         A row a cell and arm, and a p-value an outcome. A posterior p-value near a half is the rule, since
         the same data are used twice; one near 0 says that cells differ more than the model can say.
+
+    Raises:
+        ParameterError: It is no fit, or ``when`` is neither.
 
     Source: Gelman, Meng and Stern (1996), Posterior predictive assessment of model fitness; Gabry et al.,
     arXiv 1709.01449, for checks of the prior.
@@ -104,7 +109,7 @@ def uplift_predictive_check(
         outcomes.append(
             {
                 "outcome": label, "means": len(seen), "inside": float(inside.mean()),
-                "p_value": float((far_replicated >= far).mean()),
+                "p_value": float((far_replicated >= far).mean()) if when == "posterior" else np.nan,
             }
         )  # fmt: skip
     table = pd.concat(tables, ignore_index=True)
@@ -119,13 +124,20 @@ def uplift_predictive_check(
 def _prior(fitted: UpliftFit, outcome: str, seed: int) -> Any:
     """Return draws of the prior, as a posterior without data would be."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # PyMC says that the likelihood, a potential, is left out
+        # PyMC says that the likelihood, a potential, is left out, and what it draws.
+        warnings.simplefilter("ignore")
         import pymc as pm  # noqa: PLC0415 - takes seconds, and only a check of the prior needs it
 
-        with model_of(fitted.cells, outcome, fitted.prior, plain=True):
-            drawn = pm.sample_prior_predictive(
-                _DRAWS, random_seed=spawn_seed(seed, f"uplift/prior/{outcome}")
-            )
+        logger = logging.getLogger("pymc")
+        level = logger.level
+        logger.setLevel(logging.WARNING)
+        try:
+            with model_of(fitted.cells, outcome, fitted.prior, plain=True):
+                drawn = pm.sample_prior_predictive(
+                    _DRAWS, random_seed=spawn_seed(seed, f"uplift/prior/{outcome}")
+                )
+        finally:
+            logger.setLevel(level)
     return SimpleNamespace(posterior=drawn.prior)
 
 
@@ -157,9 +169,9 @@ def _said(table: pd.DataFrame, outcomes: pd.DataFrame, when: When) -> tuple[str,
     if when == "prior":
         out = outcomes[outcomes["inside"] < 1]
         more = (
-            f"the prior excludes some of {text.listing(list(out['outcome']))}"
+            f"some means of {text.listing(list(out['outcome']))} are improbable under the prior"
             if len(out)
-            else "the prior excludes nothing that was seen"
+            else "the prior allows all that was seen"
         )
     else:
         out = outcomes[outcomes["p_value"] < _SURPRISING]
