@@ -298,6 +298,10 @@ def test_clv_summary_over_a_log_counts_what_the_profile_counts():
     assert summary.frame["frequency"].to_list() == [n - 1 for n in people["purchase_days"]]
     assert summary.frame["T"].to_list() == people["tenure_days"].to_list()
     assert summary.frame["monetary_cents"].to_list() == [1500.0, None]
+    assert "Left out: 1 refund." in summary.text
+    netted = rfm_summary(log, refunds="net")
+    assert netted.frame["monetary_cents"].to_list() == [1200.0, None]
+    assert netted.frame["frequency"].to_list() == summary.frame["frequency"].to_list()
 
 
 def test_clv_summary_over_a_log_without_purchases_is_not_enough_data():

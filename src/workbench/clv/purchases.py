@@ -1,13 +1,17 @@
 """Purchases as (customer, day, cents) from frames and logs, checked. Owns no summary.
 
 Nothing is dropped: a row that cannot be used is an error that says which and how many.
+
+A refund is never a purchase. With ``net`` it lowers the value of the customer's last purchase day
+on or before it, at most to 0; the purchase day stays one. A refund never reaches over the end of an
+observation: what was given back after it was not known then.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date as Date  # noqa: N812 - `date` is a public argument here
-from typing import cast
+from typing import Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +24,9 @@ from workbench.frames import Frame, as_polars, need_columns
 from workbench.log import Log
 from workbench.zones import local_day, zone_named
 
+Refunds = Literal["refuse", "leave_out", "net"]
+
+_REFUND_SCHEMA = {"customer": pl.Null, "day": pl.Date, "purchase_day": pl.Date, "cents": pl.Float64}
 _WIDEST = 10  # a table may have this many places a row
 
 
@@ -30,12 +37,43 @@ class Purchases:
     ``first_day`` in the frame is the first day of the row's customer.
 
     The days of the data are ``first_day`` to ``last_day``.
+
+    ``refunds`` has ``customer``, ``day``, ``purchase_day`` (the day whose value it lowers, null when
+    there is none before it) and ``cents`` (negative), when they are to be netted;
+    ``refunds_left_out`` counts those that are not.
     """
 
     frame: pl.DataFrame
     first_day: Date
     last_day: Date
     has_amounts: bool
+    refunds: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_REFUND_SCHEMA))
+    refunds_left_out: int = 0
+
+    def net(self, after: Date | None, until: Date) -> pl.DataFrame:
+        """Return the purchase days after one day and up to another, less the refunds in between."""
+        day = pl.col("day")
+        within = (day <= until) if after is None else (day > after) & (day <= until)
+        frame = self.frame.filter(within)
+        if self.refunds.is_empty():
+            return frame
+        given_back = (
+            self.refunds.filter(within & pl.col("purchase_day").is_not_null())
+            .group_by("customer", "purchase_day")
+            .agg(given_back=pl.col("cents").sum())
+        )
+        lowered = (pl.col("cents") + pl.col("given_back").fill_null(0.0)).clip(lower_bound=0.0)
+        return (
+            frame.join(
+                given_back,
+                left_on=["customer", "day"],
+                right_on=["customer", "purchase_day"],
+                how="left",
+                maintain_order="left",
+            )
+            .with_columns(cents=lowered)
+            .drop("given_back")
+        )
 
 
 def daily_purchases(
@@ -46,6 +84,7 @@ def daily_purchases(
     amount: str | None,
     zone: str | None,
     cents_per_unit: float,
+    refunds: Refunds = "refuse",
 ) -> Purchases:
     """Return the purchase days of a frame or a log.
 
@@ -58,7 +97,7 @@ def daily_purchases(
             raise ParameterError(
                 "customer, date and amount are columns of a frame; a log has its own"
             )
-        return _from_log(transactions, zone)
+        return _from_log(transactions, zone, refunds)
     if customer is None or date is None:
         raise ParameterError("customer and date must name columns of the frame")
     rows = _columns(transactions, [customer, date] + ([amount] if amount is not None else []))
@@ -68,46 +107,79 @@ def daily_purchases(
         {
             "customer": _ids(rows[customer], customer),
             "day": _days(rows[date], date, zone),
-            "cents": _amounts(rows[amount], amount, cents_per_unit)
+            "cents": _amounts(rows[amount], amount, cents_per_unit, refunds)
             if amount is not None
             else pl.Series([0.0]).new_from_index(0, rows.height),
         }
     )
-    return _merged(checked, has_amounts=amount is not None)
+    back = pl.col("cents") < 0
+    bought = checked.filter(~back)
+    if bought.is_empty():
+        raise InputError(f"{text.NOT_ENOUGH_DATA}: there is no purchase in the frame, only refunds")
+    merged = _merged(bought, has_amounts=amount is not None)
+    merged = replace(merged, last_day=max(merged.last_day, cast("Date", checked["day"].max())))
+    return _with_refunds(merged, checked.filter(back), refunds)
 
 
-def _from_log(log: Log, zone: str | None) -> Purchases:
+def _with_refunds(purchases: Purchases, back: pl.DataFrame, refunds: Refunds) -> Purchases:
+    """Add refunds with the purchase day that each lowers, or count them as left out."""
+    if refunds != "net" or back.is_empty():
+        return replace(purchases, refunds_left_out=back.height)
+    bought = purchases.frame.select("customer", "day", purchase_day=pl.col("day"))
+    found = back.sort("day").join_asof(
+        bought.sort("day"), on="day", by="customer", strategy="backward", check_sortedness=False
+    )
+    return replace(
+        purchases,
+        refunds=found.select("customer", "day", "purchase_day", "cents"),
+        refunds_left_out=found["purchase_day"].null_count(),
+    )
+
+
+def _from_log(log: Log, zone: str | None, refunds: Refunds) -> Purchases:
     """Take the purchase events of a log by person, local day and amount.
 
-    The data end on the local day of the log's last event, whatever its type.
+    The data end on the local day of the log's last event, whatever its type. Refunds are events of
+    their own, so that there is nothing to refuse: they are left out unless they are netted.
     """
     local = zone or log.zone
     if not log.counts.get("purchase"):
         raise InputError(f"{text.NOT_ENOUGH_DATA}: there is no purchase in the log")
-    stored = (
-        log.scan(types=["purchase"])
-        .select(
-            pl.col("person"),
-            day=local_day(pl.col("ts"), local),
-            cents=pl.col("amount_cents").cast(pl.Float64),
-        )
-        .collect()
-    )
+    stored = _stored(log, "purchase", local)
     without = stored["cents"].null_count()
     if 0 < without < stored.height:
         raise InputError(
             f"amount_cents is missing on {text.plural(without, 'purchase')} of the log"
         )
+    merged = _merged(_named(log, stored), has_amounts=without == 0)
+    end = log.last_ts
+    last_day = merged.last_day if end is None else end.astimezone(zone_named(local)).date()
+    merged = replace(merged, last_day=last_day)
+    if not log.counts.get("refund"):
+        return merged
+    return _with_refunds(merged, _named(log, _stored(log, "refund", local)), refunds)
+
+
+def _stored(log: Log, event: str, zone: str) -> pl.DataFrame:
+    """Return person, local day and cents of the events of one type."""
+    return (
+        log.scan(types=[event])
+        .select(
+            pl.col("person"),
+            day=local_day(pl.col("ts"), zone),
+            cents=pl.col("amount_cents").cast(pl.Float64),
+        )
+        .collect()
+    )
+
+
+def _named(log: Log, stored: pl.DataFrame) -> pl.DataFrame:
     names = log.codes("person")
-    checked = stored.select(
+    return stored.select(
         pl.Series("customer", names.gather(stored["person"].cast(pl.UInt32))),
         pl.col("day"),
         pl.col("cents").fill_null(0.0),
     )
-    merged = _merged(checked, has_amounts=without == 0)
-    end = log.last_ts
-    last_day = merged.last_day if end is None else end.astimezone(zone_named(local)).date()
-    return replace(merged, last_day=last_day)
 
 
 def _merged(rows: pl.DataFrame, *, has_amounts: bool) -> Purchases:
@@ -200,12 +272,14 @@ def _days(column: pl.Series, name: str, zone: str | None) -> pl.Series:
     raise InputError(problem(f"the type of {name}", str(column.dtype), rule))
 
 
-def _amounts(column: pl.Series, name: str, cents_per_unit: float) -> pl.Series:
+def _amounts(column: pl.Series, name: str, cents_per_unit: float, refunds: Refunds) -> pl.Series:
     if not column.dtype.is_numeric():
         raise InputError(problem(f"the type of {name}", str(column.dtype), "must be a number"))
     cents = column.cast(pl.Float64)
     _refuse(column, ~cents.is_finite().fill_null(value=False), f"amount ({name}) is not finite")
-    _refuse(column, cents < 0, f"amount ({name}) is negative (a refund is not a purchase)")
+    if refunds == "refuse":
+        what = "is negative (a refund is not a purchase; say refunds='leave_out' or 'net')"
+        _refuse(column, cents < 0, f"amount ({name}) {what}")
     return cents * cents_per_unit
 
 

@@ -12,14 +12,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date as Date  # noqa: N812 - `date` is a public argument here
 from datetime import timedelta
-from typing import Literal
+from typing import Literal, get_args
 
 import pandas as pd
 import polars as pl
 
 from workbench import text
 from workbench.arguments import checked
-from workbench.clv.purchases import Purchases, daily_purchases
+from workbench.clv.purchases import Purchases, Refunds, daily_purchases
 from workbench.errors import InputError, ParameterError, did_you_mean, problem
 from workbench.frames import Frame, as_polars, need_columns
 from workbench.log import Log
@@ -76,6 +76,7 @@ def rfm_summary(
     unit: Unit = "day",
     zone: str | None = None,
     cents_per_unit: float = 1.0,
+    refunds: Refunds = "refuse",
 ) -> RfmSummary:
     """Return recency, frequency, T and mean value of each customer up to a day.
 
@@ -84,16 +85,21 @@ def rfm_summary(
             events are taken with person, local day and amount.
         customer: Column of the customer; not for a log.
         date: Column of the day or instant: dates, datetimes or ISO text; not for a log.
-        amount: Column of the amount, never negative; not for a log.
+        amount: Column of the amount; not for a log.
         until: Last day of the observation; default the last day in the data, less the holdout.
         holdout_days: Days after ``until`` that are held out, or None.
         unit: Unit of the times: ``day``, or ``week`` (days divided by 7).
         zone: Time zone in which an instant gets its day; default the column's or the log's own.
         cents_per_unit: Cents in one unit of ``amount``: 1, or 100 when it is in dollars.
+        refunds: What a negative amount is: ``refuse``, an error; ``leave_out``, no purchase, and
+            nothing else; ``net``, no purchase, and its amount lowers the value of the customer's
+            last purchase day on or before it, at most to 0, if both lie before ``until`` or both
+            in the holdout. Either way a purchase that was given back stays a purchase. The
+            refunds of a log are events of their own and are left out unless they are netted.
 
     Raises:
         InputError: A column is missing or unusable, an id or date is missing, an amount is
-            negative or not finite, or there is no purchase up to ``until``.
+            negative where refunds are refused or is not finite, or there is no purchase up to ``until``.
         ParameterError: An argument breaks its rule; the holdout ends after the data.
 
     >>> purchases = pd.DataFrame({
@@ -107,6 +113,10 @@ def rfm_summary(
     [('a', 1, 2.0, 2.0, 800.0), ('b', 0, 0.0, 1.0, None)]
     """
     _check_arguments(unit, holdout_days, cents_per_unit)
+    if refunds not in get_args(Refunds):
+        rule = "must be 'refuse', 'leave_out' or 'net'"
+        hint = did_you_mean(refunds, get_args(Refunds))
+        raise ParameterError(problem("refunds", refunds, rule, hint=hint))
     purchases = daily_purchases(
         transactions,
         customer=customer,
@@ -114,13 +124,14 @@ def rfm_summary(
         amount=amount,
         zone=zone,
         cents_per_unit=cents_per_unit,
+        refunds=refunds,
     )
     last = purchases.last_day
     end = _end_of_observation(until, last, holdout_days)
     if holdout_days is not None and end + timedelta(days=holdout_days) > last:
         rule = f"must end by the last day of the data, {last}; it would end on {end + timedelta(days=holdout_days)}"
         raise ParameterError(problem("holdout_days", holdout_days, rule))
-    frame = _calibration(purchases.frame.filter(pl.col("day") <= end), end, unit)
+    frame = _calibration(purchases.net(None, end), end, unit)
     if frame.is_empty():
         raise InputError(
             f"{text.NOT_ENOUGH_DATA}: there is no purchase up to {end}; "
@@ -266,7 +277,7 @@ def _with_holdout(
     """Add what the same customers did in the holdout."""
     stop = end + timedelta(days=holdout_days)
     held = (
-        purchases.frame.filter((pl.col("day") > end) & (pl.col("day") <= stop))
+        purchases.net(end, stop)
         .group_by("customer")
         .agg(
             frequency_holdout=pl.len().cast(pl.Int64),
@@ -306,7 +317,20 @@ def _set_apart(purchases: Purchases, end: Date, holdout_days: int | None) -> lis
         parts.append(f"left out: {text.plural(later, 'purchase day')} after {stop}")
     if new:
         parts.append(f"left out: {text.plural(new, 'customer')} first seen after {end}")
+    if purchases.refunds_left_out:
+        parts.append(f"left out: {text.plural(purchases.refunds_left_out, 'refund')}")
+    over = _reaching_over(purchases, end, stop)
+    if over:
+        parts.append(f"left out: {text.plural(over, 'refund')} for a purchase of an earlier time")
     return parts
+
+
+def _reaching_over(purchases: Purchases, end: Date, stop: Date) -> int:
+    """Count refunds of the holdout, or behind it, of a purchase that lies before."""
+    day, bought = pl.col("day"), pl.col("purchase_day")
+    return purchases.refunds.filter(
+        ((day > end) & (bought <= end)) | ((day > stop) & (bought <= stop) & (bought > end))
+    ).height
 
 
 def _summary(
