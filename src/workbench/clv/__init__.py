@@ -13,6 +13,7 @@ from workbench.clv.histories import HistoryGrid, alive_after_silence, frequency_
 from workbench.clv.holdout import HoldoutCheck, Tracking, holdout_check, tracking
 from workbench.clv.independence import SpendIndependence, spend_independence
 from workbench.clv.limits import GateLimits
+from workbench.clv.occasions import occasion_summary
 from workbench.clv.offers import (
     NewCustomer,
     OfferLimit,
@@ -73,6 +74,7 @@ __all__ = [
     "holdout_check",
     "largest_offer",
     "new_customer",
+    "occasion_summary",
     "predictive_check",
     "retention_effect",
     "rfm_summary",

@@ -79,7 +79,7 @@ class ClvFit(text.Result):
         return MODELS[self.purchases]
 
     @property
-    def days_per_unit(self) -> int:
+    def days_per_unit(self) -> float:
         """Days in the unit of time."""
         return DAYS_PER_UNIT[self.summary.unit]
 

@@ -59,7 +59,7 @@ class Purchases:
             return frame
         given_back = (
             self.refunds.filter(within & pl.col("purchase_day").is_not_null())
-            .group_by("customer", "purchase_day")
+            .group_by("customer", "purchase_day", maintain_order=True)
             .agg(given_back=pl.col("cents").sum())
         )
         lowered = (pl.col("cents") + pl.col("given_back").fill_null(0.0)).clip(lower_bound=0.0)

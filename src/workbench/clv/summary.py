@@ -24,9 +24,17 @@ from workbench.errors import InputError, ParameterError, did_you_mean, problem
 from workbench.frames import Frame, as_polars, need_columns
 from workbench.log import Log
 
-Unit = Literal["day", "week"]
+Unit = Literal["day", "week", "month", "quarter", "year"]
 
-DAYS_PER_UNIT: dict[Unit, int] = {"day": 1, "week": 7}
+# Months, quarters and years are those of the Gregorian calendar on average: 146,097 days in 400 years.
+DAYS_PER_UNIT: dict[Unit, float] = {
+    "day": 1,
+    "week": 7,
+    "month": 30.436875,
+    "quarter": 91.310625,
+    "year": 365.2425,
+}
+_COUNTED_UNITS: tuple[Unit, ...] = ("day", "week")  # the others are for occasions
 
 _SHOWN_FREQUENCIES = 7  # the last group of the table is "7+"
 
@@ -171,7 +179,7 @@ def as_summary(
     >>> as_summary(rows, unit="week").frame["T"].to_list()
     [38.86]
     """
-    _check_arguments(unit, None, cents_per_unit)
+    _check_arguments(unit, None, cents_per_unit, tuple(DAYS_PER_UNIT))
     given = as_polars(frame, "summary")
     need_columns(given.columns, (customer, "frequency", "recency", "T"), "summary")
     for name in ("frequency", "recency", "T", "monetary_value"):
@@ -233,10 +241,15 @@ def check_invariants(frame: pl.DataFrame) -> None:
             )
 
 
-def _check_arguments(unit: str, holdout_days: int | None, cents_per_unit: float) -> None:
-    if unit not in DAYS_PER_UNIT:
-        hint = did_you_mean(unit, DAYS_PER_UNIT)
-        raise ParameterError(problem("unit", unit, "must be 'day' or 'week'", hint=hint))
+def _check_arguments(
+    unit: str,
+    holdout_days: int | None,
+    cents_per_unit: float,
+    units: tuple[Unit, ...] = _COUNTED_UNITS,
+) -> None:
+    if unit not in units:
+        rule = f"must be {text.listing([repr(one) for one in units], 'or')}"
+        raise ParameterError(problem("unit", unit, rule, hint=did_you_mean(unit, units)))
     if holdout_days is not None and holdout_days < 1:
         raise ParameterError(problem("holdout_days", holdout_days, "must be at least 1"))
     if not 0 < cents_per_unit < float("inf"):
