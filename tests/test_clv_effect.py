@@ -61,6 +61,29 @@ def test_effect_holds_the_truth_in_its_interval_and_sees_that_there_is_one(arms)
     assert found.draws["keeps"].mean() == pytest.approx(row["difference_cents"])
 
 
+def test_effect_on_value_decides_the_launch_by_its_horizon(arms):
+    values = {name: value for name, (value, _) in arms.items()}
+    free = clv_effect(values, control="none")
+    gain = free.table["difference_cents"].iloc[0]
+    profit = free.profit("keeps")
+    assert profit == free.profit()  # there is one arm beside the control
+    assert (profit.n_treatment, profit.n_control) == (900, 900)
+    assert profit.value == pytest.approx(gain)
+    assert profit.standard_error == pytest.approx(free.draws["keeps"].std(), rel=0.01)
+    chance = launch_decision(profit, customers=10_000).probability_of_profit
+    assert chance == pytest.approx((free.draws["keeps"] > 0).mean(), abs=0.02)
+    dear = clv_effect(values, control="none", cost_cents={"keeps": 3 * gain})
+    decided = launch_decision(dear.profit("keeps"), customers=10_000)
+    assert decided.probability_of_profit < 0.05
+    assert decided.action == "do not launch"
+
+
+def test_profit_of_an_arm_that_is_not_there_names_the_arms(arms):
+    found = clv_effect({name: value for name, (value, _) in arms.items()}, control="none")
+    with pytest.raises(ParameterError, match=r"arm was 'none', must be one of keeps"):
+        found.profit("none")
+
+
 def test_arms_of_one_world_differ_by_nothing_that_is_sure(arms):
     found = clv_effect({"none": arms["none"][0], "same": arm("same", CONTROL)[0]}, control="none")
     draws = found.draws["same"]
@@ -82,20 +105,6 @@ def test_intervals_of_an_arm_hold_its_truth_as_often_as_they_say():
         low, high = np.quantile(_means(value), [0.05, 0.95])
         missed += not low < truth < high
     assert missed <= 6
-
-
-def test_a_launch_is_decided_by_what_customers_are_worth_after_the_cost(arms):
-    values = {name: value for name, (value, _) in arms.items()}
-    cheap, dear = (
-        clv_effect(values, control="none", cost_cents={"keeps": cost}) for cost in (30.0, 9e5)
-    )
-    profit = cheap.profit()
-    assert profit.value == pytest.approx(cheap.table["net_cents"][0])
-    assert profit.standard_error == pytest.approx(cheap.draws["keeps"].std(ddof=1))
-    assert launch_decision(profit, customers=10_000).action == "launch"
-    assert launch_decision(dear.profit("keeps"), customers=10_000).action == "do not launch"
-    with pytest.raises(ParameterError, match="must be one of keeps"):
-        cheap.profit("none")
 
 
 def test_arms_that_cannot_be_compared_are_refused(arms):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +21,10 @@ from workbench.clv import gamma_gamma
 from workbench.clv.models import expected_purchases_new
 from workbench.clv.value import CustomerValue, ends_of
 from workbench.errors import InputError, ParameterError, problem
-from workbench.experiment.effect import Estimate
 from workbench.streams import stream
+
+if TYPE_CHECKING:
+    from workbench.experiment import Estimate
 
 Floats = npt.NDArray[np.float64]
 
@@ -67,6 +70,8 @@ class ClvEffect(text.Result):
             arm = arms[0]
         if arm not in arms:
             raise ParameterError(problem("arm", arm, f"must be one of {', '.join(arms)}"))
+        from workbench.experiment import Estimate  # noqa: PLC0415 - half a second that others save
+
         row = self.table.iloc[arms.index(arm)]
         return Estimate(
             value=float(row["net_cents"]),
