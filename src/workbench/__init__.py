@@ -91,6 +91,7 @@ if TYPE_CHECKING:
     from workbench.experiment.sample_ratio import sample_ratio
     from workbench.experiment.spending import plan_looks
     from workbench.experiment.triggers import expected_triggers
+    from workbench.experiment.waves import wave_units
     from workbench.experiment.worth import worth
     from workbench.log import hourly_share, ingest, open_log, table_sizes, weekly_events
     from workbench.policy import (
@@ -282,6 +283,7 @@ __all__ = [
     "value_spread",
     "vary",
     "watch_ratio",
+    "wave_units",
     "weekly_committed_cost",
     "weekly_decisions",
     "weekly_events",
@@ -360,6 +362,7 @@ _OWNERS = {
         "sample_ratio",
         "triggered_units",
         "watch_ratio",
+        "wave_units",
         "worth",
     ),
     "workbench.decision": ("load_programmes", "programme_table"),

@@ -38,6 +38,7 @@ from workbench.experiment.spending import Looks, plan_looks
 from workbench.experiment.triggered import decision_units, read_decisions
 from workbench.experiment.triggers import Triggers, expected_triggers
 from workbench.experiment.trust import Trust
+from workbench.experiment.waves import wave_units
 from workbench.experiment.worth import Worth, worth
 
 __all__ = [
@@ -107,5 +108,6 @@ __all__ = [
     "sample_ratio",
     "triggered_units",
     "watch_ratio",
+    "wave_units",
     "worth",
 ]

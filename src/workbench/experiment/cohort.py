@@ -103,8 +103,8 @@ def triggered_units(
     money = [
         (source, name) for source, name in zip(_SOURCES, MONEY, strict=True) if holds(log, source)
     ]
-    around = _around(log, first, money, (before_days, outcome_days))
-    complete = first.filter(~pl.col("open")).drop("open").join(around, on="person_id", how="left")
+    sums = around(log, first, money, (before_days, outcome_days))
+    complete = first.filter(~pl.col("open")).drop("open").join(sums, on="person_id", how="left")
     outcomes = [name for name in complete.columns if name not in first.columns]
     frame = complete.with_columns(pl.col(outcomes).fill_null(0)).with_columns(
         bought=pl.col("purchases") > 0
@@ -169,10 +169,17 @@ def holds(log: Log, column: str) -> bool:
     return bool(found.select(pl.col(column).is_not_null().any()).collect().item())
 
 
-def _around(
+def around(
     log: Log, first: pl.DataFrame, money: list[tuple[str, str]], windows: tuple[int, int]
 ) -> pl.DataFrame:
-    """Return what each unit bought in the windows before and after its first trigger."""
+    """Return what each unit bought in the windows before and after its entry.
+
+    Args:
+        log: The log.
+        first: ``person_id`` and ``entered_at``.
+        money: Columns of the log with the names of their sums.
+        windows: Days before and after.
+    """
     types = [name for name in ("purchase", "refund") if name in log.counts]
     columns = ["person_id", "ts", "type", *(source for source, _ in money)]
     found = []

@@ -67,7 +67,7 @@ def of_one_sided(found: Mapping[tuple[str, str], OneSided]) -> TrustCheck:
     return TrustCheck("trigger", finding, holds=False, blocks=None)
 
 
-def comparisons_of(found: OneSided, metric: str, arm: str) -> dict[EffectKey, Comparison]:
+def _of_arm(found: OneSided, metric: str, arm: str) -> dict[EffectKey, Comparison]:
     """Return the effect over all units with less noise, and for each triggered one; none if it may not be read."""
     if not found.holds:
         return {}
@@ -89,3 +89,11 @@ def comparisons_of(found: OneSided, metric: str, arm: str) -> dict[EffectKey, Co
         variance_kept=kept,
     )
     return {(metric, arm, "triggered"): triggered, (metric, arm, "diluted"): diluted}
+
+
+def comparisons_of(found: Mapping[tuple[str, str], OneSided]) -> dict[EffectKey, Comparison]:
+    """Return the effects over all units with less noise, and for each triggered one, that may be read."""
+    effects: dict[EffectKey, Comparison] = {}
+    for (metric, arm), each in found.items():
+        effects |= _of_arm(each, metric, arm)
+    return effects

@@ -15,10 +15,11 @@ from workbench.arguments import checked
 from workbench.errors import ParameterError, problem
 from workbench.experiment import said
 from workbench.experiment import trust as trusting
-from workbench.experiment.balance import balance
+from workbench.experiment.balance import Balance, balance
 from workbench.experiment.by_group import by_day, by_segment, by_weekday
 from workbench.experiment.contrasts import Contrast
 from workbench.experiment.counted import count_assigned, count_places, count_stage
+from workbench.experiment.effect import Parts
 from workbench.experiment.effects import (
     check_untriggered,
     compare_arms,
@@ -40,6 +41,7 @@ from workbench.experiment.from_one_side import (
     refuse_one_sided,
 )
 from workbench.experiment.metrics import Covariate, Mean, Metric, Ratio, as_covariate, as_metric
+from workbench.experiment.moments import Moments
 from workbench.experiment.multiplicity import Correction
 from workbench.experiment.outliers import outliers
 from workbench.experiment.question import (
@@ -51,10 +53,12 @@ from workbench.experiment.question import (
     parts_of_question,
 )
 from workbench.experiment.result import ReadOut, refused
-from workbench.experiment.sample_ratio import sample_ratio
+from workbench.experiment.sample_ratio import SampleRatio, sample_ratio
+from workbench.experiment.segments import Heterogeneity, Novelty
 from workbench.experiment.trust import TrustCheck
 from workbench.experiment.unit_columns import Layout, moments_of
 from workbench.experiment.units import Source, Units, read_source, take_units
+from workbench.experiment.weekdays import Weekdays
 from workbench.frames import Frame, need_columns
 from workbench.log import Log, open_log
 from workbench.replay import Replay
@@ -79,7 +83,7 @@ def read_out(
     reached: str | None = None,
     factors: Factors = (),
     shares: Mapping[str, float] | None = None,
-    assignment: Literal["randomised", "targeted"] = "randomised",
+    assignment: Literal["randomised", "targeted", "unknown"] = "randomised",
     assigned_from: dt.date | None = None,
     correction: Correction = "holm",
     level: float = 0.95,
@@ -117,6 +121,8 @@ def read_out(
             interactions take the place of arms, and are corrected together.
         shares: Meant share of each arm, relative to each other; None: equal ones.
         assignment: ``"targeted"`` when nobody drew lots: then there is no effect to be read.
+            ``"unknown"`` when nobody says so: covariates must then be consistent with randomisation,
+            and sizes are held against ``shares`` only where these are given.
         assigned_from: First day of assignment; windows of covariates must end before it.
         correction: What is done about many p-values.
         level: Level of the intervals.
@@ -254,27 +260,17 @@ def read_units(
     ]
     ratio = None
     places = count_places(units, layout, [*segments, *([day] if day else [])])
-    if len(units.counts) > 1 and units.control in units.counts:
-        counts = count_assigned(units, layout)
-        at_stages = [
-            *stages,
-            *([layout.trigger] if layout.trigger and not layout.one_sided else []),
-        ]
-        ratio = sample_ratio(
-            counts,
-            shares=shares,
-            stages={f"units at {text.named(each)}": count_stage(units, layout, each) for each in at_stages},
-            places={
-                f"{dimension} {name}": each
-                for dimension, groups in places.items()
-                for name, each in groups.items()
-            },
-        )  # fmt: skip
+    unknown = assignment == "unknown"
+    if len(units.counts) > 1 and units.control in units.counts and not (unknown and shares is None):
+        ratio = _sizes(units, layout, stages, shares, places)
         checks += [trusting.of_ratio(ratio)]
+    if len(units.counts) > 1:
         checks += trusting.of_segments({each: places[each] for each in segments})
     schema = units.frame.collect_schema()
     known = all_covariates(question, schema)
     checks += trusting.of_windows(known, assigned_from)
+    if unknown and not known:
+        checks.append(trusting.of_unknown(None))
     checks += [
         TrustCheck("units left out", note.rstrip("."), False, None) for note in units.notes()
     ]
@@ -282,15 +278,12 @@ def read_units(
         return refused(trusting.trust(checks), ratio, level, stated=shares is not None)
     parts = parts_of_question(question, schema)
     moments = by_arm(moments_of(units, parts, layout))
-    alike = None
-    if known:
-        pairs = [
-            (each.column, parts[BALANCE].covariates[place]) for place, each in enumerate(known)
-        ]
-        alike = balance({arm: moments[arm][BALANCE] for arm in units.arms}, units.control, pairs)
+    alike = _balance(units, known, parts, moments) if known else None
+    if alike is not None:
         checks.append(trusting.of_balance(alike))
+        checks += [trusting.of_unknown(alike)] if unknown else []
     by_side = one_sided_effects(units, question, level) if layout.one_sided else {}
-    if layout.one_sided:
+    if by_side:
         checks.append(of_one_sided(by_side))
     elif layout.trigger:
         checks.append(check_untriggered(units, question, parts, moments))
@@ -301,16 +294,9 @@ def read_units(
         comparisons, thin = compare_factors(question, effects, parts, moments)
     else:
         comparisons, thin = compare_arms(units, question, parts, moments)
-    for (metric_name, arm), each in by_side.items():
-        comparisons |= comparisons_of(each, metric_name, arm)
+    comparisons |= comparisons_of(by_side)
     table = effects_table(comparisons, thin, correction, level)
-    first = next((each for each in question.metrics if isinstance(each, Mean | Ratio)), None)
-    segmented, daily, weekly = {}, None, {}
-    if first is not None:
-        segmented = by_segment(units, question, parts, first, segments)
-        weekly = by_weekday(units, question, parts, first, day) if day else {}
-        week = next(iter(weekly.values()), None)
-        daily = by_day(units, question, parts, first, day, week=week) if day else None
+    segmented, daily, weekly = _by_group(units, question, parts, segments, day)
     plain = {(name, arm): each for (name, arm, whom), each in comparisons.items() if whom == "all"}
     ends = {
         (metric.name, arm): moments[arm][block_name(metric, "all")]
@@ -345,3 +331,52 @@ def read_units(
         worth=told.worth,
         next_step=told.next_step,
     )
+
+
+def _sizes(
+    units: Units,
+    layout: Layout,
+    stages: Sequence[str],
+    shares: Mapping[str, float] | None,
+    places: Mapping[str, Mapping[str, Mapping[str, int]]],
+) -> SampleRatio:
+    """Return the check of the sizes of the arms: of all, at stages that every arm shows, and by group."""
+    shown = [*stages, *([layout.trigger] if layout.trigger and not layout.one_sided else [])]
+    return sample_ratio(
+        count_assigned(units, layout),
+        shares=shares,
+        stages={f"units at {text.named(each)}": count_stage(units, layout, each) for each in shown},
+        places={
+            f"{dimension} {name}": each
+            for dimension, groups in places.items()
+            for name, each in groups.items()
+        },
+    )
+
+
+def _balance(
+    units: Units,
+    known: Sequence[Covariate],
+    parts: Mapping[str, Parts],
+    moments: Mapping[str, Mapping[str, Moments]],
+) -> Balance:
+    """Return the balance of the covariates over the arms."""
+    pairs = [(each.column, parts[BALANCE].covariates[place]) for place, each in enumerate(known)]
+    return balance({arm: moments[arm][BALANCE] for arm in units.arms}, units.control, pairs)
+
+
+def _by_group(
+    units: Units,
+    question: Question,
+    parts: Mapping[str, Parts],
+    segments: Sequence[str],
+    day: str | None,
+) -> tuple[dict[tuple[str, str], Heterogeneity], Novelty | None, dict[str, Weekdays]]:
+    """Return the effects on the first metric by segment, by day, and by day of the week."""
+    first = next((each for each in question.metrics if isinstance(each, Mean | Ratio)), None)
+    if first is None:
+        return {}, None, {}
+    weekly = by_weekday(units, question, parts, first, day) if day else {}
+    week = next(iter(weekly.values()), None)
+    daily = by_day(units, question, parts, first, day, week=week) if day else None
+    return by_segment(units, question, parts, first, segments), daily, weekly

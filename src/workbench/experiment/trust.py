@@ -93,7 +93,7 @@ def trust(checks: Sequence[TrustCheck]) -> Trust:
 def of_design(assignment: str, control: str, counts: Mapping[str, int]) -> list[TrustCheck]:
     """Check that somebody drew lots, and that there is a control with enough units."""
     checks = []
-    if assignment != "randomised":
+    if assignment == "targeted":
         finding = (
             "the offers went to customers who were chosen, not drawn, so those without one are other "
             "customers, and no comparison of the two is the effect"
@@ -143,6 +143,26 @@ def of_ratio(ratio: SampleRatio) -> TrustCheck:
 def of_balance(found: Balance) -> TrustCheck:
     """Check the balance of covariates, which blocks."""
     return TrustCheck("balance", _inner(found.text), found.passed, NOT_IDENTIFIED)
+
+
+def of_unknown(found: Balance | None) -> TrustCheck:
+    """Say what can be said of arms of which nobody knows how they came about.
+
+    It blocks without a covariate; with some, their balance does.
+    """
+    if found is None:
+        finding = (
+            "nobody says how units came into their arms, and without a covariate nothing tests whether "
+            "it was by lot"
+        )
+        return TrustCheck("assignment", finding, holds=False, blocks=NOT_IDENTIFIED)
+    finding = (
+        "how units came into their arms is not known; what was known before is consistent with "
+        "randomisation, which is no proof of it"
+        if found.passed
+        else "how units came into their arms is not known, and it was not by lot"
+    )
+    return TrustCheck("assignment", finding, holds=False, blocks=None)
 
 
 def _inner(sentences: str) -> str:

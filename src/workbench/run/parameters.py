@@ -381,8 +381,8 @@ class ReadOutExperiment(NotebookParameters):
     shares: str = Field(
         "", max_length=1000, description="meant sizes, such as control: 1; offer: 9; empty: equal"
     )
-    assignment: Literal["randomised", "targeted"] = Field(
-        "randomised", description="how arms came about: randomised or targeted"
+    assignment: Literal["randomised", "targeted", "unknown"] = Field(
+        "randomised", description="how arms came about: randomised, targeted or unknown"
     )
     unit: str = Field("", max_length=256, description="column of the unit; empty: a row each")
     cluster: str = Field("", max_length=256, description="column of what was assigned as a whole")
