@@ -124,7 +124,7 @@ def test_p_values_are_corrected_over_all_effects_and_metrics():
 def test_the_error_of_a_ratio_is_the_spread_of_repeated_experiments():
     two = {"content": FACTORS["content"], "timing": ["now", "later"]}
     values, errors = [], []
-    for seed in range(200):
+    for seed in range(100):
         draw = np.random.default_rng(seed)
         n = 800
         visits = draw.poisson(3, n) + 1
@@ -139,7 +139,8 @@ def test_the_error_of_a_ratio_is_the_spread_of_repeated_experiments():
         estimate = found.estimate("sales / visits", BOTH)
         values.append(estimate.value)
         errors.append(estimate.standard_error)
-    assert np.mean(errors) == pytest.approx(np.std(values, ddof=1), rel=0.17)
+    # The spread of 100 runs is known to 1 / √200 = 7.1%; three of these.
+    assert np.mean(errors) == pytest.approx(np.std(values, ddof=1), rel=0.21)
     assert abs(np.mean(values)) < 4 * np.std(values) / np.sqrt(len(values))
 
 
