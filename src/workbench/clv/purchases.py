@@ -112,8 +112,8 @@ def daily_purchases(
             else pl.Series([0.0]).new_from_index(0, rows.height),
         }
     )
-    back = pl.col("cents") < 0
-    bought = checked.filter(~back)
+    back = checked["cents"] < 0
+    bought = checked.filter(~back) if back.any() else checked
     if bought.is_empty():
         raise InputError(f"{text.NOT_ENOUGH_DATA}: there is no purchase in the frame, only refunds")
     merged = _merged(bought, has_amounts=amount is not None)
