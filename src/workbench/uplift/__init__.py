@@ -14,11 +14,13 @@ from workbench.uplift.evaluation import (
 from workbench.uplift.fit import UpliftFit, fit_uplift
 from workbench.uplift.learned import LearnedUplift, learn_uplift
 from workbench.uplift.learners import UpliftLearner
+from workbench.uplift.parts import CovariateParts, covariate_in_parts
 from workbench.uplift.predictive import UpliftPredictiveCheck, uplift_predictive_check
 from workbench.uplift.priors import UpliftPrior
 from workbench.uplift.sampling import SamplingLimits
 
 __all__ = [
+    "CovariateParts",
     "Heterogeneity",
     "LearnedUplift",
     "LearnersCompared",
@@ -33,6 +35,7 @@ __all__ = [
     "UpliftPrior",
     "ValueOfTop",
     "compare_learners",
+    "covariate_in_parts",
     "fit_uplift",
     "heterogeneity_test",
     "learn_uplift",

@@ -155,7 +155,7 @@ def fit_uplift(
         measure: The outcome that a decision is made by; none: the first.
         cost: Column of what an offer cost a customer, in cents; none: costs are not known.
         covariate: A number known before the trigger, such as spend before: it sharpens amounts and
-            spend. For conversion and visits name it, in coarse levels, among ``by``.
+            spend. For conversion and visits name its parts among ``by``: :func:`covariate_in_parts`.
         prior: Scales of the priors.
         sampler: ``nutpie``, or ``pymc``.
         draws: Draws of each chain.
@@ -195,7 +195,9 @@ def fit_uplift(
     ):
         raise ParameterError(
             problem(
-                "covariate", covariate, "is for amounts and spend; name it, in levels, among by"
+                "covariate",
+                covariate,
+                "is for amounts and spend; name its parts among by (covariate_in_parts)",
             )
         )
     prior, limits = prior or UpliftPrior(), limits or SamplingLimits()
