@@ -704,6 +704,9 @@ class ValueCustomers(NotebookParameters):
     date: str = Field("", description="column of the day of a table; empty for a log")
     amount: str = Field("", description="column of the amount of a table; empty for a log")
     cents_per_unit: float = Field(100.0, gt=0, description="cents in a unit of a table's amount")
+    refunds: Literal["refuse", "leave_out", "net"] = Field(
+        "refuse", description="what negative amounts are: an error, left out, or netted"
+    )
     purchases: Literal["bg_nbd", "mbg_nbd", "pareto_nbd"] = Field(
         "bg_nbd", description="model of the purchases"
     )
@@ -714,14 +717,15 @@ class ValueCustomers(NotebookParameters):
 
     @property
     def columns(self) -> dict[str, Any]:
-        """The columns of a table for ``rfm_summary``; nothing for a log, which has its own.
+        """The columns of a table for ``rfm_summary``, none of a log; and what refunds are.
 
         >>> ValueCustomers(customer="id", date="day", amount="usd").columns["amount"]
         'usd'
-        >>> ValueCustomers().columns
-        {}
+        >>> ValueCustomers(refunds="net").columns
+        {'refunds': 'net'}
         """
-        return _columns(self.customer, self.date, self.amount, self.cents_per_unit)
+        columns = _columns(self.customer, self.date, self.amount, self.cents_per_unit)
+        return columns | {"refunds": self.refunds}
 
 
 class ValueOffer(NotebookParameters):
@@ -734,6 +738,9 @@ class ValueOffer(NotebookParameters):
     date: str = Field("", description="column of the day of a table; empty for a log")
     amount: str = Field("", description="column of the amount of a table; empty for a log")
     cents_per_unit: float = Field(100.0, gt=0, description="cents in a unit of a table's amount")
+    refunds: Literal["refuse", "leave_out", "net"] = Field(
+        "refuse", description="what negative amounts are: an error, left out, or netted"
+    )
     purchases: Literal["bg_nbd", "mbg_nbd", "pareto_nbd"] = Field(
         "mbg_nbd", description="model of the purchases"
     )
@@ -748,8 +755,9 @@ class ValueOffer(NotebookParameters):
 
     @property
     def columns(self) -> dict[str, Any]:
-        """The columns of a table for ``rfm_summary``; nothing for a log."""
-        return _columns(self.customer, self.date, self.amount, self.cents_per_unit)
+        """The columns of a table for ``rfm_summary``, none of a log; and what refunds are."""
+        columns = _columns(self.customer, self.date, self.amount, self.cents_per_unit)
+        return columns | {"refunds": self.refunds}
 
 
 class Report(NotebookParameters):
