@@ -145,6 +145,7 @@ def read_out(
         ParameterError: An argument breaks its rule, or the control is not among the arms.
 
     >>> import numpy as np
+    >>> import polars as pl
     >>> draw = np.random.default_rng(1)
     >>> table = pl.DataFrame({
     ...     "arm": ["control", "offer"] * 500, "spend_cents": draw.gamma(2, 500, 1000) + [0, 200] * 500})

@@ -11,14 +11,16 @@ import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-import polars as pl
 from pydantic import Field, field_validator
 
 from workbench.errors import ParameterError, did_you_mean, problem
 from workbench.params import Parameters
 from workbench.run import paths
+
+if TYPE_CHECKING:
+    import polars as pl
 
 PathRole = Literal["input", "output", "name_or_path"]
 Reads = Literal["mapping", "programmes", "segments", "world"]
@@ -476,6 +478,8 @@ class ReadOutExperiment(NotebookParameters):
 
 def _rows(path: Path) -> pl.LazyFrame:
     """Return a Parquet file that is not read before it is asked for."""
+    import polars as pl  # noqa: PLC0415 - the command line's help does without
+
     return pl.scan_parquet(path)
 
 
