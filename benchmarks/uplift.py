@@ -13,8 +13,8 @@ What is measured:
   with the same boosted trees for the outcome, the same logistic chances, trees of the effect and folds, one thread
   each. It is measured where `make oracle` installed econml.
 
-Usage: ``python benchmarks/uplift.py [--customers 10000000] [--rows 1000000] [--learners] [--json]``.
-With ``--learners`` only the last is measured.
+Usage: ``python benchmarks/uplift.py [--customers 10000000] [--rows 1000000] [--only PART] [--json]``, where a part
+is ``allocation``, ``posterior``, ``three``, ``rows`` or ``learners``, and may be repeated.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import sys
 import tempfile
 import time
 import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,7 @@ CUSTOMERS, ROWS = 10_000_000, 1_000_000
 LEVELS = {"segment": 10, "daypart": 5, "weather": 4}
 ARMS = ("control", "coffee", "meal")
 DRAWS = 1_000
+PARTS = ("allocation", "posterior", "three", "rows", "learners")
 TARGETS = {
     "seconds_to_posterior": 60.0,
     "seconds_three_outcomes": 150.0,
@@ -194,40 +196,48 @@ def ratio_to_econml(rows: int = LEARNED) -> dict[str, float]:
     }
 
 
-def measure(customers: int, rows: int) -> dict[str, float]:
-    """Measure all of it."""
-    seconds_allocation, gap = allocated()
+def measure(only: Sequence[str], customers: int, rows: int) -> Iterator[dict[str, float]]:
+    """Give the figures of each part as soon as they are measured."""
+    if "allocation" in only:
+        seconds, gap = allocated()
+        yield {"seconds_allocation": seconds, "duality_gap": gap}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "units.parquet"
-        make_units(path, customers)
-        one = fitted(path, {"converted": "conversion"})
-        three = {"converted": "conversion", "visits": "visits", "profit_cents": "amount"}
-        return {
-            "customers": customers,
-            "seconds_to_posterior": one,
-            "seconds_three_outcomes": fitted(path, three),
-            "ratio_rows_to_cells": rows_to_cells(path, rows),
-            "seconds_allocation": seconds_allocation,
-            "duality_gap": gap,
-            **ratio_to_econml(),
-        }
+        if {"posterior", "three", "rows"} & set(only):
+            make_units(path, customers)
+        if "posterior" in only:
+            yield {"seconds_to_posterior": fitted(path, {"converted": "conversion"})}
+        if "three" in only:
+            three = {"converted": "conversion", "visits": "visits", "profit_cents": "amount"}
+            yield {"seconds_three_outcomes": fitted(path, three)}
+        if "rows" in only:
+            yield {"ratio_rows_to_cells": rows_to_cells(path, rows)}
+    if "learners" in only:
+        yield ratio_to_econml()
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print each figure when it is there."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--customers", type=int, default=CUSTOMERS)
     parser.add_argument("--rows", type=int, default=ROWS)
-    parser.add_argument("--learners", action="store_true")
+    parser.add_argument(
+        "--only", choices=PARTS, action="append", help="may be repeated; all without"
+    )
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
-    found = ratio_to_econml() if given.learners else measure(given.customers, given.rows)
+    found: dict[str, float] = {"customers": given.customers}
+    for figures in measure(given.only or PARTS, given.customers, given.rows):
+        found |= figures
+        for name, value in figures.items():
+            target = f" (target {TARGETS[name]:g} s)" if name in TARGETS else ""
+            print(
+                f"{name:<24} {value:,.4g}{target}",
+                file=sys.stderr if given.json else sys.stdout,
+                flush=True,
+            )
     if given.json:
         print(json.dumps(found))
-        return
-    for name, value in found.items():
-        target = f" (target {TARGETS[name]:g} s)" if name in TARGETS else ""
-        print(f"{name:<24} {value:,.4g}{target}")
 
 
 if __name__ == "__main__":
