@@ -20,7 +20,7 @@ import polars as pl
 from workbench import text
 from workbench.arguments import checked
 from workbench.clv.purchases import Refunds, daily_purchases
-from workbench.clv.summary import DAYS_PER_UNIT, RfmSummary, Unit, as_summary
+from workbench.clv.summary import DAYS_PER_UNIT, RfmSummary, Unit, as_summary, end_of_observation
 from workbench.errors import InputError, ParameterError, did_you_mean, problem
 from workbench.frames import Frame
 from workbench.log import Log
@@ -81,7 +81,7 @@ def occasion_summary(
         cents_per_unit=cents_per_unit,
         refunds=refunds,
     )
-    end = _end(until, purchases.last_day)
+    end = end_of_observation(until, purchases.last_day, None)
     last = _place_of(end, every)
     if _place_of(end + timedelta(days=1), every) == last:
         last -= 1
@@ -95,17 +95,6 @@ def occasion_summary(
     frame = _summarised(whole, last, has_amounts=purchases.has_amounts)
     made = as_summary(frame, unit=every)
     return replace(made, until=end, text=_sentence(made, every, end, bought.height - whole.height))
-
-
-def _end(until: Date | str | None, last: Date) -> Date:
-    if not isinstance(until, str):
-        return until or last
-    try:
-        return Date.fromisoformat(until)
-    except ValueError:
-        raise ParameterError(
-            problem("until", until, "must be a date such as '1997-09-30'")
-        ) from None
 
 
 def _place(day: pl.Expr, every: Unit) -> pl.Expr:

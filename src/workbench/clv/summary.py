@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date as Date  # noqa: N812 - `date` is a public argument here
 from datetime import timedelta
-from typing import Literal, get_args
+from typing import Literal
 
 import pandas as pd
 import polars as pl
@@ -121,10 +121,6 @@ def rfm_summary(
     [('a', 1, 2.0, 2.0, 800.0), ('b', 0, 0.0, 1.0, None)]
     """
     _check_arguments(unit, holdout_days, cents_per_unit)
-    if refunds not in get_args(Refunds):
-        rule = "must be 'refuse', 'leave_out' or 'net'"
-        hint = did_you_mean(refunds, get_args(Refunds))
-        raise ParameterError(problem("refunds", refunds, rule, hint=hint))
     purchases = daily_purchases(
         transactions,
         customer=customer,
@@ -135,7 +131,7 @@ def rfm_summary(
         refunds=refunds,
     )
     last = purchases.last_day
-    end = _end_of_observation(until, last, holdout_days)
+    end = end_of_observation(until, last, holdout_days)
     if holdout_days is not None and end + timedelta(days=holdout_days) > last:
         rule = f"must end by the last day of the data, {last}; it would end on {end + timedelta(days=holdout_days)}"
         raise ParameterError(problem("holdout_days", holdout_days, rule))
@@ -256,7 +252,8 @@ def _check_arguments(
         raise ParameterError(problem("cents_per_unit", cents_per_unit, "must be above 0"))
 
 
-def _end_of_observation(until: Date | str | None, last: Date, holdout_days: int | None) -> Date:
+def end_of_observation(until: Date | str | None, last: Date, holdout_days: int | None) -> Date:
+    """Return the last day that is seen: the one that is asked for, or what a holdout leaves of the data."""
     if until is None:
         return last - timedelta(days=holdout_days or 0)
     if isinstance(until, str):

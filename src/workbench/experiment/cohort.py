@@ -88,7 +88,7 @@ def triggered_units(
     for name, days in (("outcome_days", outcome_days), ("before_days", before_days)):
         if days < 1:
             raise ParameterError(problem(name, days, "must be at least 1"))
-    first, shares = _first_triggers(decisions, programme, programmes)
+    first, shares = first_triggers(decisions, programme, programmes)
     last = log.last_ts
     if last is None or first.is_empty():
         raise InputError(
@@ -100,10 +100,7 @@ def triggered_units(
         closed=(local + pl.duration(days=outcome_days)).dt.date(),
         open=(pl.col("entered_at") + pl.duration(days=outcome_days)) > last,
     )
-    money = [
-        (source, name) for source, name in zip(_SOURCES, MONEY, strict=True) if holds(log, source)
-    ]
-    sums = around(log, first, money, (before_days, outcome_days))
+    sums = around(log, first, (before_days, outcome_days))
     complete = first.filter(~pl.col("open")).drop("open").join(sums, on="person_id", how="left")
     outcomes = [name for name in complete.columns if name not in first.columns]
     frame = complete.with_columns(pl.col(outcomes).fill_null(0)).with_columns(
@@ -112,7 +109,7 @@ def triggered_units(
     return _cohort(frame.sort("entered_at", "person_id"), first, shares, programme, outcome_days)
 
 
-def _first_triggers(
+def first_triggers(
     decisions: Frame | str | Path, programme: str, programmes: ProgrammeSet | None
 ) -> tuple[pl.DataFrame, dict[str, float]]:
     """Return the first trigger of each customer, and the stated share of each arm."""
@@ -169,17 +166,17 @@ def holds(log: Log, column: str) -> bool:
     return bool(found.select(pl.col(column).is_not_null().any()).collect().item())
 
 
-def around(
-    log: Log, first: pl.DataFrame, money: list[tuple[str, str]], windows: tuple[int, int]
-) -> pl.DataFrame:
-    """Return what each unit bought in the windows before and after its entry.
+def around(log: Log, first: pl.DataFrame, windows: tuple[int, int]) -> pl.DataFrame:
+    """Return what each unit bought in the windows before and after its entry, with the money that the log has.
 
     Args:
         log: The log.
         first: ``person_id`` and ``entered_at``.
-        money: Columns of the log with the names of their sums.
         windows: Days before and after.
     """
+    money = [
+        (source, name) for source, name in zip(_SOURCES, MONEY, strict=True) if holds(log, source)
+    ]
     types = [name for name in ("purchase", "refund") if name in log.counts]
     columns = ["person_id", "ts", "type", *(source for source, _ in money)]
     found = []

@@ -13,10 +13,8 @@ import polars as pl
 from workbench import text
 from workbench.arguments import checked
 from workbench.errors import InputError, ParameterError, did_you_mean, problem
-from workbench.experiment.cohort import MONEY, around, holds
+from workbench.experiment.cohort import around
 from workbench.log import Log
-
-_SOURCES = dict(zip(MONEY, ("amount_cents", "margin_cents", "discount_cents"), strict=True))
 
 
 @checked
@@ -79,8 +77,7 @@ def wave_units(
         raise InputError(
             f"{text.NOT_ENOUGH_DATA}: nobody who was known before got {sent} at {at.isoformat()}"
         )
-    money = [(source, name) for name, source in _SOURCES.items() if holds(log, source)]
-    sums = around(log, first, money, (before_days, outcome_days))
+    sums = around(log, first, (before_days, outcome_days))
     outcomes = [name for name in sums.columns if name != "person_id"]
     return (
         first.drop("entered_at")

@@ -18,7 +18,7 @@ from workbench import text
 from workbench.arguments import checked
 from workbench.decision.house import ProgrammeSet
 from workbench.errors import InputError, ParameterError, did_you_mean, problem
-from workbench.experiment.cohort import triggered_units
+from workbench.experiment.cohort import first_triggers
 from workbench.experiment.factorial import CELL, Factors, take_factors
 from workbench.experiment.launch import LaunchDecision, launch_decision
 from workbench.experiment.money import FURTHER, NEEDED, Assumption, Roi, roi
@@ -225,7 +225,7 @@ def _of_decisions(
         before_days=before_days,
     )
     shares = (
-        triggered_units(log, every, name, programmes=rules, outcome_days=window_days).shares
+        first_triggers(every, name, rules)[1]
         if window_days is not None
         else stated_shares(every.filter(pl.col("programme") == name), rules, name)
     )

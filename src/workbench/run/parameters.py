@@ -728,8 +728,7 @@ class ValueCustomers(NotebookParameters):
         >>> ValueCustomers(refunds="net").columns
         {'refunds': 'net'}
         """
-        columns = _columns(self.customer, self.date, self.amount, self.cents_per_unit)
-        return columns | {"refunds": self.refunds}
+        return _columns(self)
 
 
 class ValueOffer(NotebookParameters):
@@ -760,8 +759,7 @@ class ValueOffer(NotebookParameters):
     @property
     def columns(self) -> dict[str, Any]:
         """The columns of a table for ``rfm_summary``, none of a log; and what refunds are."""
-        columns = _columns(self.customer, self.date, self.amount, self.cents_per_unit)
-        return columns | {"refunds": self.refunds}
+        return _columns(self)
 
 
 class Report(NotebookParameters):
@@ -821,10 +819,7 @@ def _injected_names(history: object) -> Iterator[str]:
                 yield from (node.id for node in statement.targets if isinstance(node, ast.Name))
 
 
-def _columns(customer: str, date: str, amount: str, cents_per_unit: float) -> dict[str, Any]:
-    """Return the columns of a table of transactions; nothing when no customer is named."""
-    if not customer:
-        return {}
-    return {
-        "customer": customer, "date": date, "amount": amount, "cents_per_unit": cents_per_unit
-    }  # fmt: skip
+def _columns(params: ValueCustomers | ValueOffer) -> dict[str, Any]:
+    """Return what refunds are, and the columns of a table of transactions where a customer is named."""
+    names = ("customer", "date", "amount", "cents_per_unit") if params.customer else ()
+    return {name: getattr(params, name) for name in (*names, "refunds")}

@@ -12,7 +12,7 @@ from workbench import text
 from workbench.arguments import checked
 from workbench.errors import ParameterError, problem
 from workbench.experiment.units import Source
-from workbench.uplift.evaluation import heterogeneity_test, value_of_top
+from workbench.uplift.evaluation import Heterogeneity, heterogeneity_test, value_of_top
 from workbench.uplift.learned import LearnedUplift, Learner, cohort_of, learned_from
 
 
@@ -84,9 +84,10 @@ def compare_learners(
             propensity=propensity, unit=unit, folds=folds, seed=seed,
         )  # fmt: skip
         learned = {learner: learned_from(cohort, learner) for learner in learners}
+    tests = {learner: heterogeneity_test(found) for learner, found in learned.items()}
     rows = []
     for learner, found in learned.items():
-        tested = heterogeneity_test(found).table.set_index("arm")
+        tested = tests[learner].table.set_index("arm")
         for offer in found.arms[1:]:
             top, test = value_of_top(found, offer, seed=seed), tested.loc[offer]
             rows.append(
@@ -97,17 +98,17 @@ def compare_learners(
                 }
             )  # fmt: skip
     table = pd.DataFrame(rows)
-    return LearnersCompared(table=table, text=_text(learned), learned=learned)
+    return LearnersCompared(table=table, text=_text(tests), learned=learned)
 
 
-def _text(learned: Mapping[Learner, LearnedUplift]) -> str:
+def _text(tests: Mapping[Learner, Heterogeneity]) -> str:
     """Return which learners find that effects differ."""
-    found = [name for name, one in learned.items() if heterogeneity_test(one).differs]
+    found = [name for name, one in tests.items() if one.differs]
     names = text.listing([name.upper() for name in found])
-    if len(found) == len(learned):
+    if len(found) == len(tests):
         said = f"{names} {'finds' if len(found) == 1 else 'agree'} that effects differ between customers"
     elif found:
-        others = text.listing([name.upper() for name in learned if name not in found])
+        others = text.listing([name.upper() for name in tests if name not in found])
         said = f"{names} {'find' if len(found) > 1 else 'finds'} that effects differ between customers; not {others}"
     else:
         said = "no learner finds that effects differ between customers: one rule is for all"

@@ -98,17 +98,16 @@ def uplift_predictive_check(
             far = (((seen - mean) / deviation) ** 2).sum(axis=1)
             far_replicated = (((replicated - mean) / deviation) ** 2).sum(axis=1)
         inside = (low <= seen) & (seen <= high)
-        label = name
         cell, arm = np.nonzero(there)
         tables.append(
             cells.table.iloc[cell].reset_index(drop=True).assign(
-                outcome=label, arm=[cells.arms[k] for k in arm], customers=n[there].astype(int), seen=seen,
+                outcome=name, arm=[cells.arms[k] for k in arm], customers=n[there].astype(int), seen=seen,
                 expected=middle, low=low, high=high, inside=inside,
             )
         )  # fmt: skip
         outcomes.append(
             {
-                "outcome": label, "means": len(seen), "inside": float(inside.mean()),
+                "outcome": name, "means": len(seen), "inside": float(inside.mean()),
                 "p_value": float((far_replicated >= far).mean()) if when == "posterior" else np.nan,
             }
         )  # fmt: skip

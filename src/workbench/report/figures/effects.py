@@ -62,17 +62,14 @@ def effects(frame: pd.DataFrame, *, title: str = "What the experiment did") -> a
         ),
         tooltip=["effect:N", "label:N", "interval:N", "verdict:N"],
     )
-    layers = [
-        alt.Chart(pd.DataFrame({"none": [0.0]})).mark_rule(strokeDash=[4, 3]).encode(x="none:Q"),
-        base.mark_rule(strokeWidth=3).encode(
-            x=alt.X("relative_low:Q", title="difference from the control", axis=axis),
-            x2="relative_high:Q",
-        ),
-        base.mark_point(filled=True, size=90, opacity=1).encode(x=alt.X("relative:Q")),
-        alt.Chart(data)
-        .mark_text(align="left", dx=6, dy=-12)
-        .encode(y=y, x="relative:Q", text="label:N"),
-    ]
+    layers = frames.labelled_intervals(
+        data,
+        base,
+        y,
+        columns=("relative", "relative_low", "relative_high"),
+        title="difference from the control",
+        axis=axis,
+    )
     return alt.LayerChart(
         layer=layers,
         title=title,

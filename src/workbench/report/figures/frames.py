@@ -258,6 +258,38 @@ def labelled_bars(
     )
 
 
+def labelled_intervals(
+    data: pd.DataFrame,
+    base: alt.Chart,
+    y: alt.Y,
+    *,
+    columns: tuple[str, str, str],
+    title: str,
+    axis: alt.Axis,
+) -> list[alt.Chart]:
+    """Return a point with its interval and label a row, and a dashed line at nothing.
+
+    Args:
+        data: The rows, with a column ``label``.
+        base: A chart of the rows with their place, colour and tooltip.
+        y: The place of a row.
+        columns: Names of the value and of the low and the high end of its interval.
+        title: What the values are.
+        axis: How they are written.
+    """
+    value, low, high = columns
+    return [
+        alt.Chart(pd.DataFrame({"none": [0.0]})).mark_rule(strokeDash=[4, 3]).encode(x="none:Q"),
+        base.mark_rule(strokeWidth=3).encode(
+            x=alt.X(f"{low}:Q", title=title, axis=axis), x2=f"{high}:Q"
+        ),
+        base.mark_point(filled=True, size=90, opacity=1).encode(x=alt.X(f"{value}:Q")),
+        alt.Chart(data)
+        .mark_text(align="left", dx=6, dy=-12)
+        .encode(y=y, x=f"{value}:Q", text="label:N"),
+    ]
+
+
 def stacked_bars(
     frame: pd.DataFrame,
     parts: pd.DataFrame,

@@ -18,7 +18,6 @@ _SHOWN = {
 _COST = "cost_of_offers_cents"
 _ROW_PX = 40
 _LABEL = "(datum.value < 0 ? '−' : '') + '$' + format(abs(datum.value), ',.2~f')"
-_CENTS = 100
 _ABOVE, _BELOW, _OPEN = "above zero", "below zero", "open"
 _COLOURS = {_ABOVE: theme.PALETTE[0], _BELOW: theme.PALETTE[1], _OPEN: theme.PALETTE[2]}
 
@@ -49,16 +48,18 @@ def earned(
     rows = []
     for row in data.to_dict("records"):
         sign = -1 if row["figure"] == _COST else 1
-        ends = sorted(sign * row[each] / _CENTS for each in ("total_low", "total_high"))
+        ends = sorted(sign * row[each] / frames.CENTS for each in ("total_low", "total_high"))
         name = _SHOWN[row["figure"]]
         rows.append(
             {
                 "what": f"{text.words(row['arm'])}: {name}" if several else name,
-                "value": sign * row["total"] / _CENTS,
+                "value": sign * row["total"] / frames.CENTS,
                 "low": ends[0],
                 "high": ends[1],
                 "label": text.amount(sign * row["total"], currency),
-                "interval": text.span(*(text.amount(each * _CENTS, currency) for each in ends)),
+                "interval": text.span(
+                    *(text.amount(each * frames.CENTS, currency) for each in ends)
+                ),
                 "sign": _ABOVE if ends[0] > 0 else _BELOW if ends[1] < 0 else _OPEN,
             }
         )
@@ -74,21 +75,14 @@ def earned(
         ),
         tooltip=["what:N", "label:N", "interval:N"],
     )
-    layers = [
-        alt.Chart(pd.DataFrame({"none": [0.0]})).mark_rule(strokeDash=[4, 3]).encode(x="none:Q"),
-        base.mark_rule(strokeWidth=3).encode(
-            x=alt.X(
-                "low:Q",
-                title=f"difference from the control, over all customers ({currency})",
-                axis=alt.Axis(labelExpr=_LABEL.replace("$", currency)),
-            ),
-            x2="high:Q",
-        ),
-        base.mark_point(filled=True, size=90, opacity=1).encode(x=alt.X("value:Q")),
-        alt.Chart(drawn)
-        .mark_text(align="left", dx=6, dy=-12)
-        .encode(y=y, x="value:Q", text="label:N"),
-    ]
+    layers = frames.labelled_intervals(
+        drawn,
+        base,
+        y,
+        columns=("value", "low", "high"),
+        title=f"difference from the control, over all customers ({currency})",
+        axis=alt.Axis(labelExpr=_LABEL.replace("$", currency)),
+    )
     return alt.LayerChart(
         layer=layers,
         title=title,
