@@ -34,7 +34,7 @@ CASES = [
     (bool, [True, False], [1, "yes", None]),
     (str | Path, ["a", Path("a")], [b"a", None, 3]),
     (datetime | None, [datetime(2024, 1, 1), pd.Timestamp("2024-01-01"), None], ["2024-01-01"]),  # noqa: DTZ001 - a kind, not an instant
-    (Literal["day", "week"], ["day", "month"], [None, 3]),
+    (Literal["day", "week"], ["day", "week"], ["month", None, 3]),
     (Sequence[str], [["a"], ("a",), []], ["a", b"a", [1], None, {"a"}]),
     (tuple[str, ...], [("a", "b"), ()], [["a"], (1,)]),
     (tuple[int, int] | None, [(1, 2), None], [3, "ab"]),
@@ -87,3 +87,17 @@ def test_a_wrong_argument_is_named_with_what_it_must_be(call, match):
 def test_a_missing_argument_is_python_s_own_error():
     with pytest.raises(TypeError, match="missing a required argument: 'source'"):
         planned()
+
+
+@checked
+def counted(unit: Literal["day", "week"], *, of: Sequence[Literal["sales", "visits"]] = ()) -> str:
+    return f"{len(of)} by {unit}"
+
+
+def test_a_word_that_there_is_not_is_refused_with_the_words_that_there_are():
+    with pytest.raises(
+        ParameterError, match="unit was 'weak', must be 'day' or 'week' — did you mean 'week'"
+    ):
+        counted("weak")
+    with pytest.raises(ParameterError, match="each is 'sales' or 'visits' — did you mean 'visits'"):
+        counted("day", of=["sales", "visit"])

@@ -15,7 +15,7 @@ import typing
 from collections.abc import Callable
 from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin
 
-from workbench.errors import ParameterError, problem
+from workbench.errors import ParameterError, did_you_mean, problem
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -56,8 +56,8 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     """Return a function that refuses an argument whose kind is not the annotated one.
 
     Raises:
-        ParameterError: When it is called: an argument is of another kind. The values themselves
-            are the function's own to check.
+        ParameterError: When it is called: an argument is of another kind, or none of the words that
+            there are for it. Other values are the function's own to check.
 
     >>> @checked
     ... def half(amount_cents: int, *, label: str | None = None) -> float:
@@ -90,8 +90,9 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
                 values = tuple(value)
             for each in values:
                 if not fits(each, hints().get(name, Any)):
-                    rule = f"must be {_in_words(hints()[name])}"
-                    raise ParameterError(problem(name, each, rule))
+                    wanted = hints()[name]
+                    rule, hint = f"must be {_in_words(wanted)}", _nearest(each, wanted)
+                    raise ParameterError(problem(name, each, rule, hint=hint))
         return function(*given, **named)
 
     return call
@@ -102,12 +103,14 @@ def fits(value: object, hint: Any) -> bool:
 
     >>> fits(True, int), fits(3, float), fits("a", str | None), fits("ab", list[str] | None)
     (False, True, True, False)
+    >>> fits("week", Literal["day", "week"]), fits("weak", Literal["day", "week"])
+    (True, False)
     """
     origin = get_origin(hint)
     if origin in (Union, types.UnionType):
         return any(fits(value, each) for each in get_args(hint))
     if origin is Literal:
-        return any(isinstance(value, type(each)) for each in get_args(hint))
+        return any(type(value) is type(each) and value == each for each in get_args(hint))
     if origin is not None:
         return _holds(value, origin, get_args(hint))
     return hint is Any or not isinstance(hint, type) or _is_a(value, hint)
@@ -143,6 +146,19 @@ def _holds(value: object, origin: Any, arguments: tuple[Any, ...]) -> bool:
     return True
 
 
+def _nearest(value: object, hint: Any) -> str:
+    """Return a question for the word that was meant, where an annotation lists words; else nothing."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is Literal and isinstance(value, str):
+        return did_you_mean(value, [each for each in inner if isinstance(each, str)])
+    pairs: list[tuple[object, Any]] = []
+    if origin in (Union, types.UnionType):
+        pairs = [(value, each) for each in inner]
+    elif isinstance(value, collections.abc.Iterable) and not isinstance(value, str) and inner:
+        pairs = [(each, inner[0]) for each in value if not fits(each, inner[0])]
+    return next((found for each, kind in pairs if (found := _nearest(each, kind))), "")
+
+
 def _members(protocol: type) -> set[str]:
     names = set(getattr(protocol, "__annotations__", {}))
     names |= {
@@ -159,14 +175,16 @@ def _in_words(hint: Any) -> str:
     if origin in (Union, types.UnionType):
         return " or ".join(dict.fromkeys(_in_words(each) for each in get_args(hint)))
     if origin is Literal:
-        return " or ".join(repr(each) for each in get_args(hint))
+        *some, last = (repr(each) for each in get_args(hint))
+        return f"{', '.join(some)} or {last}" if some else last
     if origin is not None and isinstance(origin, type):
         if issubclass(origin, collections.abc.Sequence):
             inner = [_in_words(each) for each in get_args(hint) if each is not ...]
             return f"a sequence of which each is {' or '.join(inner)}"
         if issubclass(origin, collections.abc.Mapping):
             inner = [_in_words(each) for each in get_args(hint)]
-            return f"a mapping of which each value is {inner[1]}" if inner else "a mapping"
+            keys = f" from {inner[0]}" if inner and get_origin(get_args(hint)[0]) is Literal else ""
+            return f"a mapping{keys} of which each value is {inner[1]}" if inner else "a mapping"
     if origin is collections.abc.Callable:
         return "a function"
     name = getattr(hint, "__name__", str(hint))

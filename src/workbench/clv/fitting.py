@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -77,10 +76,6 @@ def fit_clv(
     >>> {name: round(value, 3) for name, value in fit.parameters.items() if name in ("r", "alpha")}
     {'r': 0.243, 'alpha': 4.414}
     """
-    _check_choice("purchases", purchases, get_args(Purchases))
-    _check_choice("method", method, get_args(Method))
-    if spend not in {"gamma_gamma", None}:
-        raise ParameterError(problem("spend", spend, "must be 'gamma_gamma' or None"))
     if draws < 100:  # noqa: PLR2004 - no tail can be fitted to fewer
         raise ParameterError(problem("draws", draws, "must be at least 100"))
     limits = limits or GateLimits()
@@ -291,9 +286,3 @@ def _sentences(
         f"{text.number(parts[0].log_likelihood, 1)}"
     )
     return " ".join([*(text.sentence(part) for part in (fitted, *notes)), passed.text])
-
-
-def _check_choice(name: str, value: str, known: Sequence[str]) -> None:
-    if value not in known:
-        rule = f"must be {text.listing([repr(one) for one in known], 'or')}"
-        raise ParameterError(problem(name, value, rule, hint=did_you_mean(value, known)))

@@ -20,8 +20,8 @@ import polars as pl
 from workbench import text
 from workbench.arguments import checked
 from workbench.clv.purchases import Refunds, daily_purchases
-from workbench.clv.summary import DAYS_PER_UNIT, RfmSummary, Unit, as_summary, end_of_observation
-from workbench.errors import InputError, ParameterError, did_you_mean, problem
+from workbench.clv.summary import RfmSummary, Unit, as_summary, end_of_observation
+from workbench.errors import InputError
 from workbench.frames import Frame
 from workbench.log import Log
 
@@ -69,9 +69,6 @@ def occasion_summary(
     >>> found.frame.select("customer", "frequency", "recency", "T").rows()
     [('a', 1, 1.0, 3.0), ('b', 0, 0.0, 2.0)]
     """
-    if every not in DAYS_PER_UNIT:
-        rule = f"must be {text.listing([repr(one) for one in DAYS_PER_UNIT], 'or')}"
-        raise ParameterError(problem("every", every, rule, hint=did_you_mean(every, DAYS_PER_UNIT)))
     purchases = daily_purchases(
         transactions,
         customer=customer,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import date as Date  # noqa: N812 - `date` is a public argument here
-from typing import Literal, cast, get_args
+from typing import Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ import pandas as pd
 import polars as pl
 
 from workbench import text
-from workbench.errors import InputError, ParameterError, did_you_mean, problem, shown
+from workbench.errors import InputError, ParameterError, problem, shown
 from workbench.frames import Frame, as_polars, need_columns
 from workbench.log import Log
 from workbench.zones import local_day, zone_named
@@ -90,13 +90,8 @@ def daily_purchases(
 
     Raises:
         InputError: A column is missing or unusable, or a value breaks its rule.
-        ParameterError: Columns are named for a log, or are not named for a frame, or there is no such
-            rule for refunds.
+        ParameterError: Columns are named for a log, or are not named for a frame.
     """
-    if refunds not in get_args(Refunds):
-        rule = "must be 'refuse', 'leave_out' or 'net'"
-        hint = did_you_mean(refunds, get_args(Refunds))
-        raise ParameterError(problem("refunds", refunds, rule, hint=hint))
     if not isinstance(transactions, pd.DataFrame | pl.DataFrame | pl.LazyFrame):
         if customer is not None or date is not None or amount is not None:
             raise ParameterError(

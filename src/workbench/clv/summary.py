@@ -20,11 +20,12 @@ import polars as pl
 from workbench import text
 from workbench.arguments import checked
 from workbench.clv.purchases import Purchases, Refunds, daily_purchases
-from workbench.errors import InputError, ParameterError, did_you_mean, problem
+from workbench.errors import InputError, ParameterError, problem
 from workbench.frames import Frame, as_polars, need_columns
 from workbench.log import Log
 
 Unit = Literal["day", "week", "month", "quarter", "year"]
+CountedUnit = Literal["day", "week"]  # the others are for occasions
 
 # Months, quarters and years are those of the Gregorian calendar on average: 146,097 days in 400 years.
 DAYS_PER_UNIT: dict[Unit, float] = {
@@ -34,7 +35,6 @@ DAYS_PER_UNIT: dict[Unit, float] = {
     "quarter": 91.310625,
     "year": 365.2425,
 }
-_COUNTED_UNITS: tuple[Unit, ...] = ("day", "week")  # the others are for occasions
 
 _SHOWN_FREQUENCIES = 7  # the last group of the table is "7+"
 
@@ -81,7 +81,7 @@ def rfm_summary(
     amount: str | None = None,
     until: Date | str | None = None,
     holdout_days: int | None = None,
-    unit: Unit = "day",
+    unit: CountedUnit = "day",
     zone: str | None = None,
     cents_per_unit: float = 1.0,
     refunds: Refunds = "refuse",
@@ -120,7 +120,7 @@ def rfm_summary(
     >>> summary.frame.rows()
     [('a', 1, 2.0, 2.0, 800.0), ('b', 0, 0.0, 1.0, None)]
     """
-    _check_arguments(unit, holdout_days, cents_per_unit)
+    _check_arguments(holdout_days, cents_per_unit)
     purchases = daily_purchases(
         transactions,
         customer=customer,
@@ -175,7 +175,7 @@ def as_summary(
     >>> as_summary(rows, unit="week").frame["T"].to_list()
     [38.86]
     """
-    _check_arguments(unit, None, cents_per_unit, tuple(DAYS_PER_UNIT))
+    _check_arguments(None, cents_per_unit)
     given = as_polars(frame, "summary")
     need_columns(given.columns, (customer, "frequency", "recency", "T"), "summary")
     for name in ("frequency", "recency", "T", "monetary_value"):
@@ -237,15 +237,7 @@ def check_invariants(frame: pl.DataFrame) -> None:
             )
 
 
-def _check_arguments(
-    unit: str,
-    holdout_days: int | None,
-    cents_per_unit: float,
-    units: tuple[Unit, ...] = _COUNTED_UNITS,
-) -> None:
-    if unit not in units:
-        rule = f"must be {text.listing([repr(one) for one in units], 'or')}"
-        raise ParameterError(problem("unit", unit, rule, hint=did_you_mean(unit, units)))
+def _check_arguments(holdout_days: int | None, cents_per_unit: float) -> None:
     if holdout_days is not None and holdout_days < 1:
         raise ParameterError(problem("holdout_days", holdout_days, "must be at least 1"))
     if not 0 < cents_per_unit < float("inf"):

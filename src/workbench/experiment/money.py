@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias, get_args
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -194,7 +194,7 @@ def roi(
     >>> worth.profit.value, worth.table["figure"].to_list()[-1]
     (70.0, 'profit_cents')
     """
-    _check(customers, assume, level)
+    _check(customers, level)
     taken = take_units(units, arm=arm, control=control, unit=unit)
     treated = _treated(taken.arms, taken.counts, control, treatment)
     layout = Layout(cluster=cluster)
@@ -237,16 +237,11 @@ def roi(
     )
 
 
-def _check(customers: int | None, assume: Sequence[str], level: float) -> None:
+def _check(customers: int | None, level: float) -> None:
     if customers is not None and customers < 1:
         raise ParameterError(problem("customers", customers, "must be at least 1"))
     if not 0 < level < 1:
         raise ParameterError(problem("level", level, "must be between 0 and 1"))
-    known = get_args(Assumption)
-    for each in assume:
-        if each not in known:
-            rule = f"must be of {', '.join(known)}"
-            raise ParameterError(problem("assume", each, rule, hint=did_you_mean(each, known)))
 
 
 def _treated(

@@ -186,8 +186,6 @@ def fit_uplift(
         raise ParameterError(
             problem("measure", measure, rule, hint=did_you_mean(measure, list(outcomes)))
         )
-    if sampler not in {"nutpie", "pymc"}:
-        raise ParameterError(problem("sampler", sampler, "must be 'nutpie' or 'pymc'"))
     if draws < _FEWEST_DRAWS or chains < 2:  # noqa: PLR2004 - chains must agree
         raise ParameterError(f"draws was {draws} in {chains} chains, must be at least 100 in 2")
     if covariate is not None and not any(
