@@ -5,7 +5,7 @@ READY := .venv/.ready
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-.PHONY: demo test setup lab help format check checks-static test-python test-notebooks notebooks golden calibrate oracle bench lock clean
+.PHONY: demo test setup lab help format check checks-static test-python test-notebooks notebooks golden calibrate laws oracle bench lock clean
 
 demo: setup ## set up, run every notebook on a real log, and name the page to open
 	@$(BIN)/workbench run params/runs/demo.yaml
@@ -61,6 +61,9 @@ golden: setup ## write the golden decision log again; read the difference before
 
 calibrate: setup ## hold every estimator against simulated experiments with known truth (minutes)
 	@$(BIN)/python tools/calibrate.py
+
+laws: setup ## hold the laws of the decision core over ten times as many random cases as the tests do (an hour)
+	@TIMES_AS_MANY_CASES=10 $(BIN)/python -m pytest tests/laws --numprocesses=2 --timeout=3600
 
 oracle: setup ## hold the learners of uplift against econml and causalml, which it installs
 	@$(BIN)/python -m uv pip install --quiet --python $(BIN)/python -r requirements.lock --group oracle

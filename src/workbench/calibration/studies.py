@@ -33,6 +33,7 @@ from workbench.experiment import (
 Floats: TypeAlias = NDArray[np.float64]
 Draw: TypeAlias = np.random.Generator
 Side: TypeAlias = Literal["both", "at most", "at least"]
+About: TypeAlias = Literal["read-out", "uplift"]
 
 LEVEL, ALPHA = 0.95, 0.05
 ARM_UNITS = 400
@@ -65,12 +66,14 @@ class Study:
         figures: What is measured.
         run: Draws one experiment and returns a value for each figure.
         every: Of so many experiments one is simulated, because one takes so long.
+        about: What its estimator is for.
     """
 
     estimator: str
     figures: tuple[Figure, ...]
     run: Callable[[Draw], tuple[float, ...]]
     every: int = 1
+    about: About = "read-out"
 
 
 COVERAGE = Figure("coverage at 95 %", LEVEL)
@@ -84,12 +87,12 @@ STUDIES: dict[str, Study] = {}
 
 
 def study(
-    estimator: str, *figures: Figure, every: int = 1
+    estimator: str, *figures: Figure, every: int = 1, about: About = "read-out"
 ) -> Callable[[Callable[[Draw], tuple[float, ...]]], Callable[[Draw], tuple[float, ...]]]:
     """Return a decorator that puts a function among the studies."""
 
     def keep(run: Callable[[Draw], tuple[float, ...]]) -> Callable[[Draw], tuple[float, ...]]:
-        STUDIES[estimator] = Study(estimator, figures, run, every)
+        STUDIES[estimator] = Study(estimator, figures, run, every, about)
         return run
 
     return keep

@@ -23,8 +23,8 @@ from scipy import stats
 
 from workbench import text
 from workbench.arguments import checked
-from workbench.calibration import watching, worlds  # noqa: F401 - their studies join the others
-from workbench.calibration.studies import STUDIES, Figure, Study
+from workbench.calibration import uplift_cells, watching, worlds  # noqa: F401 - their studies join the others
+from workbench.calibration.studies import STUDIES, About, Figure, Study
 from workbench.errors import ParameterError, did_you_mean, problem
 from workbench.files import write_text
 from workbench.streams import stream
@@ -94,6 +94,7 @@ def calibration_table(
     seed: int,
     experiments: int = EXPERIMENTS,
     only: Sequence[str] | None = None,
+    about: About | None = None,
     workers: int = 1,
     progress: Callable[[str], None] | None = None,
 ) -> CalibrationTable:
@@ -103,6 +104,7 @@ def calibration_table(
         seed: Seed of all of them; each estimator has a stream of its own.
         experiments: Experiments of each estimator; of those in a simulated world, one for each ten.
         only: Estimators to look at; none: all.
+        about: Only those for a ``read-out``, or for ``uplift`` by cell, whose models are compiled first.
         workers: Processes.
         progress: Called with the name of each estimator that is done.
 
@@ -119,7 +121,8 @@ def calibration_table(
     check_experiments(experiments)
     if workers < 1:
         raise ParameterError(problem("workers", workers, "must be at least 1"))
-    names = list(STUDIES) if only is None else list(dict.fromkeys(only))
+    every = [name for name, each in STUDIES.items() if about in (each.about, None)]
+    names = every if only is None else list(dict.fromkeys(only))
     for name in names:
         if name not in STUDIES:
             hint = did_you_mean(name, STUDIES)
@@ -133,7 +136,9 @@ def calibration_table(
     else:
         # Spawned, not forked: Polars' threads do not survive a fork.
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            running = {name: pool.submit(_by_name, name, experiments, seed) for name in names}
+            # Those that take long begin first, so that no process works alone at the end.
+            longest = sorted(names, key=lambda name: -STUDIES[name].every)
+            running = {name: pool.submit(_by_name, name, experiments, seed) for name in longest}
             for name, each in running.items():
                 values[name] = each.result()
                 tell(name)

@@ -1,0 +1,250 @@
+"""Uplift by cell held against experiments drawn from its own model. Owns no likelihood and no sampler.
+
+Simulation-based calibration (Talts et al. 2018, arXiv 1804.06788): when a truth is drawn from the prior and an
+experiment from that truth, an interval of the posterior holds the truth as often as it says. The decision is held
+too: where effects do not differ between cells, a choice by cell is seldom called better.
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from scipy import special
+
+from workbench.calibration.studies import LEVEL, Draw, Figure, Floats, study
+from workbench.uplift import UpliftDraws, UpliftPrior, one_rule
+from workbench.uplift.cells import Cells, cells_of
+from workbench.uplift.kinds import KINDS
+from workbench.uplift.model import Design, design_of, model_of
+
+_ARMS = ("control", "coffee", "meal")
+_SEGMENTS, _DAYPARTS = ("a", "b", "c", "d"), ("breakfast", "lunch", "dinner")
+_CUSTOMERS = 12_000
+_DRAWS, _CHAINS = 500, 2
+_HALF = 0.5
+_MOST_VISITS = 150
+_PRIOR = UpliftPrior(baseline=0.5, baseline_spread=0.3, dispersion=0.3)
+
+INSIDE = (
+    Figure("share of cells held at 95 %", LEVEL, is_rate=False),
+    Figure("share of cells held at 50 %", _HALF, is_rate=False),
+)
+HOLDS = Figure("profit of the choice held at 95 %", LEVEL)
+CONSTANT = Figure("cells told apart, constant effect", 1 - LEVEL, "at most")
+NOTHING = Figure("cells told apart, no effect", 1 - LEVEL, "at most")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Model:
+    """A compiled model of one kind of outcome, with the customers that every experiment has."""
+
+    kind: str
+    frame: pl.DataFrame
+    cells: Cells
+    design: Design
+    compiled: Any
+
+    def truth(self, rng: Draw, *, differ: float, effect: float) -> tuple[Floats, dict[str, Floats]]:
+        """Return the predictor of each cell and arm, and further parameters, from the prior with its effects scaled."""
+        design = self.design
+        spread = np.abs(rng.standard_normal(len(design.terms))) * np.array(design.scales)
+        spread *= [differ if term.startswith("effect") else 1.0 for term in design.terms]
+        coefficient = rng.standard_normal(len(design.block))
+        coefficient *= np.concatenate([[1.0], spread])[design.block]
+        eta = (design.centre + design.matrix @ coefficient).reshape(self.cells.n.shape)
+        eta[:, 1:] += (effect - 1) * (eta[:, 1:] - eta[:, :1]).mean(axis=0)
+        extras = {}
+        for name, over in KINDS[self.kind].extras.items():
+            count = 1 if over == "one" else len(eta)
+            scale, sd = (1.0, 1.0) if over == "one" else (design.scale, _HALF)
+            extras[name] = scale * np.exp(
+                sd * _PRIOR.dispersion * rng.standard_normal((1, count))
+            ).reshape((1,) if over == "one" else (1, count))
+        return eta, extras
+
+    def posterior(self, rng: Draw, eta: Floats, extras: dict[str, Floats]) -> Floats:
+        """Return draws of the mean outcome, draw x cell x arm, from an experiment with this truth."""
+        outcome = _outcomes(self.kind, rng, eta[self._at], extras, self._at[0])
+        import nutpie  # noqa: PLC0415 - takes seconds
+
+        found = _summed(self.frame.with_columns(outcome=pl.Series(outcome)), self.kind)
+        sums = {f"sum_{name}": each for name, each in _wide(found.sums["outcome"]).items()}
+        used = {name: each for name, each in sums.items() if name in self.compiled.shared_data}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            trace = nutpie.sample(
+                self.compiled.with_data(**used),
+                draws=_DRAWS, tune=_DRAWS, chains=_CHAINS, cores=1, seed=int(rng.integers(2**31)),
+                progress_bar=False, target_accept=LEVEL,
+            )  # fmt: skip
+        drawn = {
+            name: np.asarray(trace.posterior[name]).reshape(
+                _CHAINS * _DRAWS, *trace.posterior[name].shape[2:]
+            )
+            for name in ("level", "effect", *extras)
+        }
+        level = drawn["level"][:, :, None]
+        predictor = np.concatenate([level, level + drawn["effect"]], axis=2)
+        return np.asarray(KINDS[self.kind].mean(predictor, {name: drawn[name] for name in extras}))
+
+    @property
+    def _at(self) -> tuple[np.ndarray, np.ndarray]:
+        """The cell and arm of each customer."""
+        keys = pl.DataFrame(self.cells.table).with_row_index("cell")
+        arms = {name: k for k, name in enumerate(self.cells.arms)}
+        found = self.frame.join(keys, on=self.cells.by, how="left", maintain_order="left").select(
+            pl.col("cell").cast(pl.Int64),
+            pl.col("arm").replace_strict(arms, return_dtype=pl.Int64),
+        )
+        return found["cell"].to_numpy(), found["arm"].to_numpy()
+
+
+@functools.cache
+def _model(kind: str) -> _Model:
+    """Return the model of a kind; it is compiled once a process."""
+    rng = np.random.default_rng(1)
+    frame = pl.DataFrame(
+        {
+            "arm": rng.choice(_ARMS, _CUSTOMERS),
+            "segment": rng.choice(_SEGMENTS, _CUSTOMERS),
+            "daypart": rng.choice(_DAYPARTS, _CUSTOMERS),
+        }
+    )
+    centre = {"conversion": 0.0, "spend": 3.0, "spend_gamma": 3.0}.get(kind, 0.0)
+    level = np.full(_CUSTOMERS, centre)
+    extras = {
+        name: np.ones((1, 100) if over == "cell" else 1)
+        for name, over in KINDS[kind].extras.items()
+    }
+    first = _outcomes(kind, rng, level, extras, np.zeros(_CUSTOMERS, dtype=int))
+    cells = _summed(frame.with_columns(outcome=pl.Series(first)), kind)
+    if KINDS[kind].histogram:
+        cells = Cells(**{**cells.__dict__, "sums": {"outcome": _wide(cells.sums["outcome"])}})
+    import nutpie  # noqa: PLC0415 - takes seconds
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        compiled = nutpie.compile_pymc_model(model_of(cells, "outcome", _PRIOR, plain=True))
+    return _Model(
+        kind=kind, frame=frame, cells=cells, design=design_of(cells, "outcome", _PRIOR), compiled=compiled
+    )  # fmt: skip
+
+
+def _outcomes(
+    kind: str, rng: Draw, eta: Floats, extras: dict[str, Floats], cell: np.ndarray
+) -> Floats:
+    """Return the outcome of each customer, given the predictor of each."""
+    if kind == "conversion":
+        return (rng.random(len(eta)) < special.expit(eta)).astype(float)
+    if kind == "visits":
+        alpha = extras["alpha"][0]
+        visits: Floats = rng.poisson(rng.gamma(alpha, np.exp(eta) / alpha)).astype(float)
+        return visits
+    if kind == "spend_gamma":
+        shape = extras["shape"][0]
+        spend: Floats = rng.gamma(shape, np.exp(eta) / shape)
+        return spend
+    normal: Floats = eta + extras["sigma"][0, cell] * rng.standard_normal(len(eta))
+    return np.exp(normal) if kind == "spend" else normal
+
+
+def _summed(frame: pl.DataFrame, kind: str) -> Cells:
+    return cells_of(
+        frame, outcomes={"outcome": kind}, by=["segment", "daypart"], arm="arm", control="control",
+        unit=None, covariate=None,
+    )  # fmt: skip
+
+
+def _wide(sums: Any) -> dict[str, Floats]:
+    """Return sums whose histogram has a place for every count of visits, so that a compiled model takes them."""
+    if "histogram" not in sums:
+        return dict(sums)
+    values = np.arange(_MOST_VISITS, dtype=float)
+    histogram = np.zeros((*sums["histogram"].shape[:2], _MOST_VISITS))
+    histogram[:, :, sums["values"].astype(int)] = sums["histogram"]
+    return {
+        **sums,
+        "values": values,
+        "log_factorials": special.gammaln(values + 1),
+        "histogram": histogram,
+    }
+
+
+def _decided(cells: Cells, mean: Floats) -> UpliftDraws:
+    """Return the draws of a decision by the mean outcome."""
+    return UpliftDraws(
+        cells=cells.table, by=cells.by, arms=cells.arms, customers=cells.n.sum(axis=1),
+        value=mean[:, :, 1:] - mean[:, :, :1], cost=np.zeros(mean[:, :, 1:].shape),
+        baseline=mean[:, :, 0], measure="outcome", said="", passed=True,
+    )  # fmt: skip
+
+
+def _inside(value: Floats, true: Floats) -> tuple[float, float]:
+    """Return the share of cells and offers whose 95 % and 50 % intervals hold the truth."""
+    found = []
+    for level in (LEVEL, _HALF):
+        low, high = np.quantile(value, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        found.append(float(((low <= true) & (true <= high)).mean()))
+    return found[0], found[1]
+
+
+def _cells_held(kind: str, rng: Draw) -> tuple[float, float]:
+    """Return how many intervals of cells hold the truth in one experiment."""
+    model = _model(kind)
+    eta, extras = model.truth(rng, differ=1.0, effect=1.0)
+    mean = model.posterior(rng, eta, extras)
+    truth = np.asarray(KINDS[kind].mean(eta[None], extras))[0]
+    return _inside(mean[:, :, 1:] - mean[:, :, :1], truth[:, 1:] - truth[:, :1])
+
+
+@study("uplift by cell: conversion", *INSIDE, HOLDS, every=10, about="uplift")
+def _conversion(rng: Draw) -> tuple[float, ...]:
+    model = _model("conversion")
+    eta, extras = model.truth(rng, differ=1.0, effect=1.0)
+    mean = model.posterior(rng, eta, extras)
+    truth = special.expit(eta)
+    true = truth[:, 1:] - truth[:, :1]
+    found = _decided(model.cells, mean)
+    at = [model.cells.arms.index(arm) for arm in one_rule(found).by_cell]
+    every = np.arange(len(at))
+    value = np.concatenate([np.zeros((*found.value.shape[:2], 1)), found.value], axis=2)
+    earned = value[:, every, at] @ found.weight
+    in_truth = float(np.column_stack([np.zeros(len(true)), true])[every, at] @ found.weight)
+    low, high = np.quantile(earned, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return *_inside(found.value, true), float(low <= in_truth <= high)
+
+
+@study("uplift by cell: one rule for all", CONSTANT, NOTHING, every=10, about="uplift")
+def _one_rule(rng: Draw) -> tuple[float, ...]:
+    model = _model("conversion")
+    told = []
+    for effect in (1.0, 0.0):
+        eta, extras = model.truth(rng, differ=0.0, effect=effect)
+        mean = model.posterior(rng, eta, extras)
+        told.append(float(one_rule(_decided(model.cells, mean)).differs))
+    return tuple(told)
+
+
+@study("uplift by cell: visits", *INSIDE, every=20, about="uplift")
+def _visits(rng: Draw) -> tuple[float, ...]:
+    return _cells_held("visits", rng)
+
+
+@study("uplift by cell: log-normal spend", *INSIDE, every=20, about="uplift")
+def _spend(rng: Draw) -> tuple[float, ...]:
+    return _cells_held("spend", rng)
+
+
+@study("uplift by cell: gamma spend", *INSIDE, every=20, about="uplift")
+def _spend_gamma(rng: Draw) -> tuple[float, ...]:
+    return _cells_held("spend_gamma", rng)
+
+
+@study("uplift by cell: amount", *INSIDE, every=20, about="uplift")
+def _amount(rng: Draw) -> tuple[float, ...]:
+    return _cells_held("amount", rng)
