@@ -133,7 +133,15 @@ if TYPE_CHECKING:
         weekly_committed_cost,
         weekly_decisions,
     )
-    from workbench.run import notebook, open_purchases, provenance, read_table, record, save_table
+    from workbench.run import (
+        notebook,
+        open_purchases,
+        open_units,
+        provenance,
+        read_table,
+        record,
+        save_table,
+    )
     from workbench.uplift import (
         LearnersCompared,
         UpliftCurve,
@@ -228,6 +236,7 @@ __all__ = [
     "open_log",
     "open_purchases",
     "open_replay",
+    "open_units",
     "outcomes_after",
     "plan_looks",
     "plan_over_triggers",
@@ -398,6 +407,7 @@ _OWNERS = {
     "workbench.run": (
         "notebook",
         "open_purchases",
+        "open_units",
         "provenance",
         "read_table",
         "record",

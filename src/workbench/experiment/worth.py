@@ -19,12 +19,14 @@ from workbench.arguments import checked
 from workbench.decision.house import ProgrammeSet
 from workbench.errors import InputError, ParameterError, did_you_mean, problem
 from workbench.experiment.cohort import first_triggers
+from workbench.experiment.counted import count_assigned
 from workbench.experiment.factorial import CELL, Factors, take_factors
 from workbench.experiment.launch import LaunchDecision, launch_decision
 from workbench.experiment.money import FURTHER, NEEDED, Assumption, Roi, roi
 from workbench.experiment.offered import roi_units
 from workbench.experiment.result import ReadOut
 from workbench.experiment.triggered import CONTROL, is_decision_log, named_programme, stated_shares
+from workbench.experiment.unit_columns import Layout
 from workbench.experiment.units import Source, read_source, take_units
 from workbench.frames import need_columns
 from workbench.log import Log, open_log
@@ -106,7 +108,8 @@ def worth(
         cluster: Column of what was assigned as a whole.
         covariates: What was fixed before assignment, as in the read-out.
         factors: Columns of the factors of a factorial instead of an arm and a control.
-        shares: Meant share of each arm; None: equal ones, for a decision log its own.
+        shares: Meant share of each arm; None: equal ones, for a decision log its own. They are not asked
+            of arms of unknown origin, as in the read-out.
         columns: For each figure of :func:`roi` the column of the table that holds it, such as
             ``{"sales_cents": "revenue_cents"}``; a figure that is not named has its own name. Amounts in
             whole units of the currency are named without cents: ``{"sales": "revenue"}``.
@@ -164,7 +167,10 @@ def worth(
     missing = [each for each in NEEDED if each not in frame.collect_schema()]
     if missing:
         return _open(_what_is_missing(missing))
-    counts = take_units(frame, arm=taken.arm, control=taken.control, unit=taken.unit).counts
+    in_arms = take_units(frame, arm=taken.arm, control=taken.control, unit=taken.unit)
+    counts, shares = in_arms.counts, taken.shares
+    if read.sample_ratio is None and shares is None:  # arms of unknown origin have no meant sizes
+        shares = count_assigned(in_arms, Layout(cluster=cluster))
     found = {
         each: roi(
             frame.filter(pl.col(taken.arm).cast(pl.String).is_in([each, taken.control])),
@@ -174,7 +180,7 @@ def worth(
             unit=taken.unit,
             cluster=cluster,
             covariates=covariates,
-            shares=_two(taken.shares, each, taken.control),
+            shares=_two(shares, each, taken.control),
             customers=customers,
             assume=assume,
             level=level,
@@ -272,9 +278,10 @@ def _two(shares: Mapping[str, float] | None, arm: str, control: str) -> dict[str
 
 def _what_is_missing(missing: Sequence[str]) -> str:
     how = {
-        "sales_cents": "name the column of sales, as sales_cents or in whole units as sales",
-        "margin_cents": "name that of the margin in the same way, or give the margin as a share of the price",
+        each: f"name the column of {spoken}, as {each} or in whole units as {spoken}"
+        for each, spoken in (("sales_cents", "sales"), ("margin_cents", "margin"))
     }
+    how["margin_cents"] += ", or give the margin as a share of the price"
     names = f"{'column' if len(missing) == 1 else 'columns'} {text.listing(list(missing))}"
     return (
         f"what it is worth is open: the units have no {names}. "

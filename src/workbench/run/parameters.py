@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from workbench.errors import ParameterError, did_you_mean, problem
 from workbench.params import Parameters
@@ -347,10 +347,21 @@ class ReadOutExperiment(NotebookParameters):
 
     source: InputPath = Field(
         "runs/demo/world/decisions",
-        description="Parquet or CSV, a row a unit; or the parts of a decision log",
+        description="Parquet or CSV, a row a unit; a decision log; or the log of a mailing",
     )
     outcomes: NameOrPath = Field(
         "runs/demo/world/log", description="log of what followed the decisions; none: a table"
+    )
+    mailing: str = Field(
+        "",
+        max_length=40,
+        description="instant of the mailing in a log, with its zone; empty: none",
+    )
+    sent: str = Field(
+        "offer_received",
+        min_length=1,
+        max_length=256,
+        description="with it: type of the events that say who got it",
     )
     programme: str = Field(
         "nth_purchase", max_length=256, description="programme of the decision log"
@@ -359,7 +370,7 @@ class ReadOutExperiment(NotebookParameters):
         0,
         ge=0,
         le=3650,
-        description="decision log: days from the trigger that count; 0: to its end",
+        description="decision log, mailing: days from it that count; 0: to the end of the log",
     )
     before_days: int = Field(
         28, ge=1, le=3650, description="with them: days before it, for covariates"
@@ -418,6 +429,47 @@ class ReadOutExperiment(NotebookParameters):
     )
     reach: int = Field(0, ge=0, description="customers of a launch; 0: those of all arms")
 
+    @field_validator("mailing")
+    @classmethod
+    def _is_instant_with_zone(cls, mailing: str) -> str:
+        try:
+            zoned = not mailing or dt.datetime.fromisoformat(mailing).tzinfo is not None
+        except ValueError:
+            zoned = False
+        if not zoned:
+            raise ValueError(
+                "must be an instant with its zone, such as '2018-08-08T00:00:00Z', or empty"
+            )
+        return mailing
+
+    @model_validator(mode="after")
+    def _mailing_has_a_window(self) -> Self:
+        if self.mailing and not self.window_days:
+            raise ValueError("window_days was 0, must be at least 1 with a mailing")
+        if self.mailing and self.outcomes != "none":
+            raise ValueError(
+                f"outcomes was {self.outcomes!r}, must be none with a mailing, whose log is the source"
+            )
+        return self
+
+    def units(self) -> dict[str, Any]:
+        """Return how the source becomes units: as it is, or who got a mailing and who did not.
+
+        >>> ReadOutExperiment().units()
+        {}
+        >>> of = {"mailing": "2018-08-08T00:00:00Z", "outcomes": "none", "window_days": 7}
+        >>> ReadOutExperiment(**of).units()["at"].day
+        8
+        """
+        if not self.mailing:
+            return {}
+        return {
+            "at": dt.datetime.fromisoformat(self.mailing),
+            "sent": self.sent,
+            "outcome_days": self.window_days,
+            "before_days": self.before_days,
+        }
+
     def outcomes_path(self) -> Path | None:
         """Return the folder of the log, or None for a table of units."""
         return None if self.outcomes == "none" else self.path("outcomes")
@@ -449,6 +501,9 @@ class ReadOutExperiment(NotebookParameters):
 
         >>> ReadOutExperiment(metrics="visits", outcomes="none").question()["metrics"]
         ['visits']
+        >>> of = {"mailing": "2018-08-08T00:00:00Z", "outcomes": "none", "window_days": 7}
+        >>> ReadOutExperiment(**of, covariates="purchases_before").question()["covariates"]
+        [Covariate(column='purchases_before', window_ends=datetime.date(2018, 8, 8))]
         """
         return self.design() | {
             "metrics": self.listed("metrics"),
@@ -460,7 +515,21 @@ class ReadOutExperiment(NotebookParameters):
             "reached": self.reached or None,
             "assignment": self.assignment,
             "customers": None if self.customers == "none" else _rows(self.path("customers")),
+            **self._before_the_mailing(),
         }
+
+    def _before_the_mailing(self) -> dict[str, Any]:
+        """Return the covariates of a mailing with the day that their windows end; nothing without one."""
+        from workbench.experiment import Covariate  # noqa: PLC0415 - the command line's help does without
+
+        if not self.mailing:
+            return {}
+        day = dt.datetime.fromisoformat(self.mailing).date()
+        known = [
+            Covariate(name, day if all("_before" in each for each in name.split("/")) else None)
+            for name in self.listed("covariates")
+        ]
+        return {"covariates": known, "assigned_from": day}
 
     def worth(self) -> dict[str, Any]:
         """Return what is asked of its money.

@@ -1,7 +1,8 @@
-"""Where a notebook gets purchases from: a stored log, or any table of transactions. Owns no column."""
+"""Where a notebook gets purchases or units from: a stored log, or any table. Owns no column."""
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,3 +72,46 @@ def open_purchases(path: str | Path) -> Source:
         else pl.scan_csv(path, try_parse_dates=True)
     )
     return Source(table, digest.hexdigest())
+
+
+@checked
+def open_units(
+    path: str | Path,
+    at: dt.datetime | None = None,
+    *,
+    sent: str = "offer_received",
+    outcome_days: int = 7,
+    before_days: int = 7,
+) -> pl.LazyFrame:
+    """Open the units of an experiment: a table or a decision log as it is, or those of a mailing in a log.
+
+    Args:
+        path: A Parquet or CSV file, the folder of a decision log, or with ``at`` that of a stored log.
+        at: The instant of a mailing, with its time zone; None: the units are there.
+        sent: With it: type of the events that say who got it.
+        outcome_days: With it: days behind it that count.
+        before_days: With it: days up to it, for covariates.
+
+    Returns:
+        What :func:`workbench.read_out` takes; for a mailing that of :func:`workbench.wave_units`.
+
+    Raises:
+        InputError: There is nothing, it can not be read, or nobody got anything at that instant.
+        ParameterError: The instant has no time zone, a window is not at least a day, or nothing of
+            that type is in the log.
+
+    >>> open_units("sales.parquet")
+    Traceback (most recent call last):
+    ...
+    workbench.errors.InputError: units was 'sales.parquet', must be a Parquet file and is not there
+    """
+    from workbench.experiment.units import read_source  # noqa: PLC0415 - loaded with the units
+    from workbench.experiment.waves import wave_units  # noqa: PLC0415 - same
+    from workbench.log import open_log  # noqa: PLC0415 - same
+
+    if at is None:
+        return read_source(path)
+    found = wave_units(
+        open_log(path), at, sent=sent, outcome_days=outcome_days, before_days=before_days
+    )
+    return found.lazy()
