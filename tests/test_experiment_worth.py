@@ -7,8 +7,10 @@ import polars as pl
 import pytest
 
 import workbench as wb
+from workbench import text
 from workbench.decision.written import changed
 from workbench.errors import InputError, ParameterError
+from workbench.run.parameters import ReadOutExperiment
 
 ROOT = Path(__file__).parents[1]
 PROGRAMME = "welcome_back"
@@ -117,6 +119,41 @@ def test_shares_of_unequal_arms_are_those_of_each_pair(table):
     shares = {"control": 0.25, "tea": 1.0, "cake": 1.0}
     read = wb.read_out(few, metrics=["revenue_cents"], shares=shares)
     assert wb.worth(read, few, columns=COLUMNS, margin_share=0.3, shares=shares).known
+
+
+PAST = pl.DataFrame(
+    {
+        "profit_cents": [-40.0, -10.0, -25.0, -5.0, -60.0, 12.0],
+        "standard_error_cents": [9.0, 8.0, 10.0, 9.0, 11.0, 8.0],
+    }
+)
+
+
+def test_past_experiments_move_what_to_do_next_and_not_what_was_earned(table):
+    read = wb.read_out(table, metrics=["revenue_cents"])
+    asked = {"columns": COLUMNS, "margin_share": 0.3}
+    alone = wb.worth(read, table, **asked)
+    prior = wb.learn_prior(PAST, estimate="profit_cents", error="standard_error_cents")
+    found = wb.worth(read, table, **asked, prior=prior)
+    assert found.table.equals(alone.table)
+    for arm, money in found.arms.items():
+        data = 1 / money.profit.standard_error**2
+        before = 1 / (prior.sd**2 + prior.mean_error**2)
+        mean = (money.profit.value * data + prior.mean * before) / (data + before)
+        assert found.launch[arm].posterior_mean_cents == pytest.approx(mean)
+        assert f"is put at {text.money(mean)}" in found.launch[arm].text
+        assert "with the prior of 6 past experiments" in found.launch[arm].text
+    assert found.next_step.endswith(prior.text)
+    assert f"vary around {text.money(prior.mean)} with" in prior.text
+    assert "past experiments" not in alone.next_step
+
+
+def test_the_notebook_takes_past_experiments_as_a_table_of_profits_in_cents(tmp_path):
+    PAST.write_csv(tmp_path / "past.csv")
+    params = ReadOutExperiment(archive=str(tmp_path / "past.csv"))
+    prior = wb.learn_prior(PAST, estimate="profit_cents", error="standard_error_cents")
+    assert params.worth()["prior"].mean == prior.mean
+    assert ReadOutExperiment().worth()["prior"] is None
 
 
 def test_a_wrong_figure_or_share_is_refused(table):

@@ -169,6 +169,22 @@ def test_misspelt_mapping_and_source_are_refused_before_anything_runs(project, k
     assert words in refused(project, kind, step)
 
 
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (["profit,standard_error_cents", *["1,1"] * 5], "archive has no column 'profit_cents'"),
+        (["profit_cents,standard_error_cents", *["1,1"] * 4], "the archive has 4 experiments"),
+    ],
+)
+def test_past_experiments_that_make_no_prior_are_refused_before_anything_runs(project, rows, words):
+    (project.root / "params/past.csv").write_text("\n".join(rows))
+    step = {
+        "notebook": "41_read_out_experiment",
+        "parameters": {"source": "params", "outcomes": "none", "archive": "params/past.csv"},
+    }
+    assert words in refused(project, InputError, step)
+
+
 def test_source_that_another_step_writes_need_not_be_there_yet(project):
     source = {"notebook": INGEST, "name": "b", "parameters": {"source": "runs/demo/log/raw"}}
     source["parameters"]["log"] = "runs/demo/other"

@@ -38,11 +38,13 @@ class Prior(text.Result):
         mean: Mean of true effects.
         sd: Standard deviation of true effects; infinite: nothing is known.
         experiments: How many experiments it was learnt from.
+        mean_error: Standard error of the mean, which few experiments leave; a decision adds it to ``sd``.
     """
 
     mean: float
     sd: float
     experiments: int
+    mean_error: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -96,7 +98,7 @@ def learn_prior(
     Args:
         archive: A row a past experiment, in the unit of the effect to come. All of them: an archive
             of winners makes a prior of winners.
-        estimate: Column of the estimates.
+        estimate: Column of the estimates; one that ends in ``_cents`` is told as money.
         error: Column of their standard errors.
 
     Returns:
@@ -128,21 +130,25 @@ def learn_prior(
     mean = _weighted_mean(y, s, variance)
     shrunken = (y * variance + mean * s**2) / (variance + s**2)
     sd = math.sqrt(variance)
+    form = text.money if estimate.endswith("_cents") else text.number
     spread = (
-        f"vary around {text.number(mean)} with a standard deviation of {text.number(sd)}"
+        f"vary around {form(mean)} with a standard deviation of {form(sd)}"
         if sd
-        else f"do not vary beyond chance around {text.number(mean)}"
+        else f"do not vary beyond chance around {form(mean)}"
     )
+    error_of_mean = float((1 / (s**2 + variance)).sum() ** -0.5)
     return Prior(
         table=pd.DataFrame({"estimate": y, "standard_error": s, "shrunken": shrunken}),
         text=(
-            f"In {text.count(len(y))} past experiments true effects {spread}. The prior holds for an "
-            "experiment like them, and only if the archive has the failures too."
+            f"In {text.count(len(y))} past experiments true effects {spread}; the standard error of "
+            f"that mean is {form(error_of_mean)}. The prior holds for an experiment like them, and only if "
+            "the archive has the failures too."
         ),
         headline=f"True effects of {text.count(len(y))} past experiments {spread}",
         mean=mean,
         sd=sd,
         experiments=len(y),
+        mean_error=error_of_mean,
     )
 
 
@@ -245,7 +251,7 @@ def launch_decision(
     chance = float(stats.norm.cdf(net / sd)) if sd else float(net > 0)
     return LaunchDecision(
         table=table,
-        text=_sentence(action, chance, (launch_loss, stop_loss), gain, customers, prior),
+        text=_sentence(action, chance, (launch_loss, stop_loss), gain, customers, prior, mean),
         headline=f"{text.sentence(action).rstrip('.')}: a profit has a probability of {text.share(chance)}",
         action=action,
         probability_of_profit=chance,
@@ -258,10 +264,16 @@ def launch_decision(
 
 
 def _posterior(profit: Estimate, prior: Prior) -> tuple[float, float]:
-    """Return mean and standard deviation of the effect, prior and data together."""
-    if prior.sd == 0:
+    """Return mean and standard deviation of the effect, prior and data together.
+
+    Before the data, a further effect is as far from the mean as effects are and as the mean is unsure: the
+    predictive distribution of Higgins, Thompson and Spiegelhalter (2009, JRSS A 172, section 5). How unsure
+    the learnt spread is does not enter, so that the prior of few experiments is still somewhat too sure.
+    """
+    spread = math.hypot(prior.sd, prior.mean_error)
+    if spread == 0:
         return prior.mean, 0.0
-    before, data = 1 / prior.sd**2, 1 / profit.standard_error**2
+    before, data = 1 / spread**2, 1 / profit.standard_error**2
     mean = (prior.mean * before + profit.value * data) / (before + data)
     return mean, math.sqrt(1 / (before + data))
 
@@ -316,6 +328,7 @@ def _sentence(  # noqa: PLR0917 - the parts of one sentence
     gain: float,
     customers: int,
     prior: Prior | None,
+    mean: float,
 ) -> str:
     launch, stop = (text.amount(each * customers) for each in losses)
     first = {
@@ -323,13 +336,13 @@ def _sentence(  # noqa: PLR0917 - the parts of one sentence
         "do not launch": "do not launch: no longer test is worth its cost",
         "test longer": f"test longer: that is worth {text.amount(gain)} more than deciding now",
     }[action]
-    basis = (
-        f"with the prior of {text.plural(prior.experiments, 'past experiment')}"
-        if prior is not None and prior.experiments
-        else "with a stated prior"
-        if prior is not None and math.isfinite(prior.sd)
-        else "from the data alone"
-    )
+    basis = "from the data alone"
+    if prior is not None and math.isfinite(prior.sd):
+        told = f"the prior of {text.plural(prior.experiments, 'past experiment')}"
+        basis = (
+            f"with {told if prior.experiments else 'a stated prior'}, by which the profit of a customer "
+            f"is put at {text.money(mean)}"
+        )
     return " ".join(
         text.sentence(each)
         for each in (

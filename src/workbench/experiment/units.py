@@ -132,10 +132,11 @@ def decision_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("decisions-*.parquet"))
 
 
-def read_source(source: Source) -> pl.LazyFrame:
+def read_source(source: Source, name: str = "units") -> pl.LazyFrame:
     """Return what a caller brings as a lazy frame; a path is a Parquet or CSV file, or a folder of Parquet files.
 
-    Of the folder of a decision log the decisions are read, not the state that lies beside them.
+    Of the folder of a decision log the decisions are read, not the state that lies beside them. ``name``
+    is what errors call it.
 
     Raises:
         InputError: The file is not there, or can not be read as a table.
@@ -147,10 +148,10 @@ def read_source(source: Source) -> pl.LazyFrame:
     if isinstance(source, pl.LazyFrame):
         return source
     if not isinstance(source, str | Path):
-        return as_polars(source, "units").lazy()
+        return as_polars(source, name).lazy()
     path = Path(source)
     if not path.exists():
-        raise InputError(problem("units", str(source), "must be a Parquet file and is not there"))
+        raise InputError(problem(name, str(source), "must be a Parquet file and is not there"))
     try:
         files = [path]
         if path.is_dir():
@@ -159,13 +160,13 @@ def read_source(source: Source) -> pl.LazyFrame:
             frame = pl.scan_csv(path, try_parse_dates=True, infer_schema_length=_LOOKED_AT)
             return frame.collect().lazy()
         if not files:
-            raise InputError(problem("units", str(source), "is a folder without a Parquet file"))
+            raise InputError(problem(name, str(source), "is a folder without a Parquet file"))
         frame = pl.scan_parquet(files)
         frame.collect_schema()
     except (pl.exceptions.PolarsError, OSError) as error:
         first = str(error).splitlines()[0]
         rule = f"must be a {'CSV' if path.suffix.lower() == '.csv' else 'Parquet'} file: {first}"
-        raise InputError(problem("units", str(source), rule)) from None
+        raise InputError(problem(name, str(source), rule)) from None
     return frame
 
 

@@ -21,7 +21,7 @@ from workbench.errors import InputError, ParameterError, did_you_mean, problem
 from workbench.experiment.cohort import first_triggers
 from workbench.experiment.counted import count_assigned
 from workbench.experiment.factorial import CELL, Factors, take_factors
-from workbench.experiment.launch import LaunchDecision, launch_decision
+from workbench.experiment.launch import LaunchDecision, Prior, launch_decision
 from workbench.experiment.money import FURTHER, NEEDED, Assumption, Roi, roi
 from workbench.experiment.offered import roi_units
 from workbench.experiment.result import ReadOut
@@ -42,7 +42,7 @@ class Worth(text.Result):
         text: Profit of each arm and what it is made of, or what is missing.
         arms: The money of each arm.
         launch: For each arm whether to launch, to stop or to test longer.
-        next_step: The same in sentences; empty when it is open.
+        next_step: The same in sentences, with where its prior comes from; empty when it is open.
     """
 
     arms: Mapping[str, Roi]
@@ -93,6 +93,7 @@ def worth(
     customers: int | None = None,
     assume: Sequence[Assumption] = (),
     level: float = 0.95,
+    prior: Prior | None = None,
 ) -> Worth:
     """Say what an experiment comes to in money, after it was read out.
 
@@ -122,6 +123,8 @@ def worth(
             and those of all arms for what to do next.
         assume: What may be assumed of redemptions, as in :func:`roi`.
         level: Level of the intervals.
+        prior: What past experiments say of the profit of a customer in cents, from :func:`learn_prior`;
+            it moves what to do next, not what was earned. None: the data decide alone.
 
     Returns:
         The money of each arm and what to do next, or what is missing for it.
@@ -190,11 +193,12 @@ def worth(
     }
     many = customers or sum(counts.values())
     launch = {
-        name: launch_decision(each.profit, customers=many)
+        name: launch_decision(each.profit, customers=many, prior=prior)
         for name, each in found.items()
         if each.profit.standard_error > 0
     }
     several = len(found) > 1
+    next_step = " ".join([_by_arm(launch), *([prior.text] if prior and launch else [])])
     return Worth(
         table=pd.concat([each.table.assign(arm=name) for name, each in found.items()])
         .pipe(lambda table: table[["arm", *[each for each in table if each != "arm"]]])
@@ -203,7 +207,7 @@ def worth(
         headline="" if several else next(iter(found.values())).headline,
         arms=found,
         launch=launch,
-        next_step=_by_arm(launch),
+        next_step=next_step,
     )
 
 

@@ -14,7 +14,7 @@ from workbench.run.parameters import NotebookParameters, Reads
 
 
 def check(given: NotebookParameters, inputs: Mapping[str, Path], *, base: Path, where: str) -> None:
-    """Read what the parameters of a step name: mappings, programmes, segments, worlds.
+    """Read what the parameters of a step name: archives, mappings, programmes, segments, worlds.
 
     Args:
         given: The checked parameters.
@@ -69,7 +69,15 @@ def _world(path: Path) -> None:
     load_world(path)
 
 
+def _archive(path: Path) -> None:
+    from workbench.run.sources import prior_of
+
+    if path.as_posix() != "none":
+        prior_of(path)
+
+
 _READERS: Mapping[Reads, Callable[[Path], None]] = {
+    "archive": _archive,
     "mapping": _mapping,
     "programmes": _programmes,
     "segments": _segments,

@@ -18,12 +18,13 @@ from pydantic import Field, field_validator, model_validator
 from workbench.errors import ParameterError, did_you_mean, problem
 from workbench.params import Parameters
 from workbench.run import paths
+from workbench.run.sources import prior_of
 
 if TYPE_CHECKING:
     import polars as pl
 
 PathRole = Literal["input", "output", "name_or_path"]
-Reads = Literal["mapping", "programmes", "segments", "world"]
+Reads = Literal["archive", "mapping", "programmes", "segments", "world"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,9 @@ OutputPath = Annotated[str, Role("output"), Field(min_length=1, max_length=1024)
 
 NameOrPath = Annotated[str, Role("name_or_path"), Field(min_length=1, max_length=1024)]
 """The name of something that is shipped, or a path; what holds a ``/`` is a path."""
+
+ArchivePath = Annotated[str, Role("name_or_path", "archive"), Field(min_length=1, max_length=1024)]
+"""A table of past experiments, which is read before a run, or none."""
 
 MappingName = Annotated[str, Role("name_or_path", "mapping"), Field(min_length=1, max_length=1024)]
 """The name of a shipped mapping or its file, which is read before a run."""
@@ -428,6 +432,9 @@ class ReadOutExperiment(NotebookParameters):
         "", max_length=200, description="of no_halo, no_harm, dip_is_pulled_forward; empty: none"
     )
     reach: int = Field(0, ge=0, description="customers of a launch; 0: those of all arms")
+    archive: ArchivePath = Field(
+        "none", description="past experiments: profit_cents a customer, standard_error_cents; none"
+    )
 
     @field_validator("mailing")
     @classmethod
@@ -542,6 +549,7 @@ class ReadOutExperiment(NotebookParameters):
             "margin_share": self.margin_share or None,
             "assume": self.listed("assume"),
             "customers": self.reach or None,
+            "prior": None if self.archive == "none" else prior_of(self.path("archive")),
         }
 
 

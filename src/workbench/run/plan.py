@@ -290,7 +290,7 @@ def _check_inputs(steps: Sequence[PlannedStep], *, base: Path) -> None:
 
 
 def _check_contents(steps: Sequence[PlannedStep], *, base: Path) -> None:
-    """Read the mappings, programmes and segments that no step of the run still has to write."""
+    """Read the files that parameters name and that no step of the run still has to write."""
     written = [path for step in steps for path in step.outputs.values()]
     for step in steps:
         if not any(

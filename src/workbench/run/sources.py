@@ -1,4 +1,4 @@
-"""Where a notebook gets purchases or units from: a stored log, or any table. Owns no column."""
+"""Where a notebook gets purchases, units or a prior from: a stored log, or any table. Owns no estimate."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from workbench.errors import InputError
 if TYPE_CHECKING:
     import polars as pl
 
+    from workbench.experiment import Prior
     from workbench.log import Log
 
 _CHUNK_BYTES = 1 << 20
@@ -115,3 +116,21 @@ def open_units(
         open_log(path), at, sent=sent, outcome_days=outcome_days, before_days=before_days
     )
     return found.lazy()
+
+
+def prior_of(archive: Path) -> Prior:
+    """Return the prior of the past experiments of a table, in cents of profit a customer.
+
+    Args:
+        archive: A Parquet or CSV file with ``profit_cents`` and ``standard_error_cents``, a row a past
+            experiment, those that failed too.
+
+    Raises:
+        InputError: It is not there, a column is missing or has nulls, an error is not above 0, or there
+            are fewer than five experiments.
+    """
+    from workbench.experiment import learn_prior  # noqa: PLC0415 - loaded when there is an archive
+    from workbench.experiment.units import read_source  # noqa: PLC0415 - same
+
+    past = read_source(archive, "archive")
+    return learn_prior(past, estimate="profit_cents", error="standard_error_cents")
