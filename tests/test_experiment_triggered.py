@@ -24,6 +24,24 @@ def replayed(example_log):
     return wb.replay(example_log, programmes)
 
 
+@pytest.mark.parametrize("level", [0.0, 1.0, 95.0, float("nan")])
+@pytest.mark.parametrize("window_days", [None, 14])
+def test_a_level_that_is_none_is_refused_before_the_decision_log_is_read(
+    replayed, example_log, level, window_days
+):
+    def no_row_is_asked_for(_: pl.DataFrame) -> pl.DataFrame:
+        raise AssertionError("the decision log was read")
+
+    decisions = replayed.decisions()
+    unread = decisions.map_batches(no_row_is_asked_for, schema=decisions.collect_schema())
+    asked = {"outcomes": example_log, "programme": PROGRAMME, "window_days": window_days}
+    with pytest.raises(ParameterError, match=rf"level was {level}, must be between 0 and 1"):
+        wb.read_out(unread, **asked, level=level)
+    read = wb.read_out(replayed, **asked)
+    with pytest.raises(ParameterError, match=rf"level was {level}, must be between 0 and 1"):
+        wb.worth(read, unread, **asked, level=level)
+
+
 @pytest.fixture(scope="module")
 def units(replayed, example_log):
     rows = replayed.decisions().filter(pl.col("programme") == PROGRAMME)

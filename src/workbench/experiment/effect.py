@@ -29,6 +29,21 @@ Numbers: TypeAlias = npt.NDArray[Any]
 _STEP = 1e-30
 
 
+def check_level(level: float) -> None:
+    """Refuse the level of an interval that is none.
+
+    Raises:
+        ParameterError: It is not between 0 and 1.
+
+    >>> check_level(95)
+    Traceback (most recent call last):
+    ...
+    workbench.errors.ParameterError: level was 95, must be between 0 and 1
+    """
+    if not 0 < level < 1:
+        raise ParameterError(problem("level", level, "must be between 0 and 1"))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
     """An estimated difference with its error.
@@ -57,8 +72,7 @@ class Estimate:
         Raises:
             ParameterError: The level is not between 0 and 1.
         """
-        if not 0 < level < 1:
-            raise ParameterError(problem("level", level, "must be between 0 and 1"))
+        check_level(level)
         half = float(stats.t.ppf((1 + level) / 2, self.df)) * self.standard_error
         return self.value - half, self.value + half
 

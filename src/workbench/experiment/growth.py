@@ -11,7 +11,7 @@ import polars as pl
 from workbench import text
 from workbench.arguments import checked
 from workbench.errors import InputError, ParameterError, problem
-from workbench.experiment.effect import Estimate, Parts, compare
+from workbench.experiment.effect import Estimate, Parts, check_level, compare
 from workbench.experiment.moments import Moments, collect_moments
 from workbench.frames import Frame, as_polars, groups_of, need_columns
 
@@ -81,8 +81,7 @@ def growth_beside(
     """
     if not 1 <= days <= _YEAR_DAYS:
         raise ParameterError(problem("days", days, f"must be from 1 to {_YEAR_DAYS}"))
-    if not 0 < level < 1:
-        raise ParameterError(problem("level", level, "must be between 0 and 1"))
+    check_level(level)
     groups = groups_of(customers, group)
     if of not in groups["group"].unique().to_list():
         known = ", ".join(sorted(groups["group"].unique().to_list()))

@@ -20,7 +20,7 @@ from workbench import text
 from workbench.arguments import checked
 from workbench.errors import InputError, ParameterError, did_you_mean, problem
 from workbench.experiment.counted import count_assigned
-from workbench.experiment.effect import Comparison, Estimate, Parts, compare
+from workbench.experiment.effect import Comparison, Estimate, Parts, check_level, compare
 from workbench.experiment.metrics import WEIGHT, check_numbers, pair_of
 from workbench.experiment.moments import Moments, collect_moments
 from workbench.experiment.sample_ratio import sample_ratio
@@ -194,7 +194,7 @@ def roi(
     >>> worth.profit.value, worth.table["figure"].to_list()[-1]
     (70.0, 'profit_cents')
     """
-    _check(customers, level)
+    check_asked(customers, level)
     taken = take_units(units, arm=arm, control=control, unit=unit)
     treated = _treated(taken.arms, taken.counts, control, treatment)
     layout = Layout(cluster=cluster)
@@ -237,11 +237,11 @@ def roi(
     )
 
 
-def _check(customers: int | None, level: float) -> None:
+def check_asked(customers: int | None, level: float) -> None:
+    """Refuse what :func:`roi` can not answer: nobody to earn from, or a level that is none."""
     if customers is not None and customers < 1:
         raise ParameterError(problem("customers", customers, "must be at least 1"))
-    if not 0 < level < 1:
-        raise ParameterError(problem("level", level, "must be between 0 and 1"))
+    check_level(level)
 
 
 def _treated(

@@ -23,7 +23,7 @@ from workbench import text
 from workbench.arguments import checked
 from workbench.errors import InputError, ParameterError, problem
 from workbench.experiment.counted import count_assigned
-from workbench.experiment.effect import Estimate
+from workbench.experiment.effect import Estimate, check_level
 from workbench.experiment.metrics import Mean, Ratio, as_metric, check_numbers
 from workbench.experiment.moments import Floats
 from workbench.experiment.said import signed, spoken
@@ -165,8 +165,7 @@ def one_sided_effect(
     >>> found.holds, found.table["variance_kept"].is_monotonic_decreasing
     (True, True)
     """
-    if not 0 < level < 1:
-        raise ParameterError(problem("level", level, "must be between 0 and 1"))
+    check_level(level)
     if not covariates:
         rule = "must name at least one column: without one nothing tells who would be triggered"
         raise ParameterError(problem("covariates", list(covariates), rule))

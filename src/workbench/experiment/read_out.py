@@ -19,7 +19,7 @@ from workbench.experiment.balance import Balance, balance
 from workbench.experiment.by_group import by_day, by_segment, by_weekday
 from workbench.experiment.contrasts import Contrast
 from workbench.experiment.counted import count_assigned, count_places, count_stage
-from workbench.experiment.effect import Parts
+from workbench.experiment.effect import Parts, check_level
 from workbench.experiment.effects import (
     check_untriggered,
     compare_arms,
@@ -154,6 +154,7 @@ def read_out(
     """
     from workbench.experiment import triggered, windowed  # noqa: PLC0415 - they read out too
 
+    check_level(level)
     decisions = units if isinstance(units, Replay) else read_source(units)
     if isinstance(decisions, Replay) or triggered.is_decision_log(decisions):
         triggered.refuse_of_decisions(
@@ -192,8 +193,6 @@ def read_out(
             level=level,
             windows=windows,
         )
-    if not 0 < level < 1:
-        raise ParameterError(problem("level", level, "must be between 0 and 1"))
     if not metrics:
         raise ParameterError(problem("metrics", list(metrics), "must name at least one metric"))
     effects: list[Contrast] = []

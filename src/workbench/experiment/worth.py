@@ -22,7 +22,7 @@ from workbench.experiment.cohort import first_triggers
 from workbench.experiment.counted import count_assigned
 from workbench.experiment.factorial import CELL, Factors, take_factors
 from workbench.experiment.launch import LaunchDecision, Prior, launch_decision
-from workbench.experiment.money import FURTHER, NEEDED, Assumption, Roi, roi
+from workbench.experiment.money import FURTHER, NEEDED, Assumption, Roi, check_asked, roi
 from workbench.experiment.offered import roi_units
 from workbench.experiment.result import ReadOut
 from workbench.experiment.triggered import CONTROL, is_decision_log, named_programme, stated_shares
@@ -144,6 +144,7 @@ def worth(
     >>> worth(read, table, columns={"sales_cents": "revenue_cents"}, margin_share=0.4).headline
     'The offers earned $292'
     """
+    check_asked(customers, level)
     if margin_share is not None and not 0 < margin_share <= 1:
         rule = "must be above 0 and at most 1"
         raise ParameterError(problem("margin_share", margin_share, rule))
