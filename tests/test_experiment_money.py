@@ -11,7 +11,7 @@ from scipy import stats
 
 from workbench.errors import InputError, ParameterError
 from workbench.experiment import Roi, growth_beside, roi
-from workbench.experiment.money import ASSUMPTIONS
+from workbench.experiment.redemptions import ASSUMPTIONS
 from workbench.streams import stream
 
 ALL = tuple(ASSUMPTIONS)

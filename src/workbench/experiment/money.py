@@ -1,8 +1,7 @@
 """What offers were worth: visits, sales, margin, cost and profit against a control. Owns no arm and no effect.
 
 Everything is a difference between randomised arms, so that what would have been bought anyway is in it
-as what it is: a cost without a sale. Which redemptions were such is known for the population only, and
-only under assumptions; what they do not settle is given as bounds.
+as what it is: a cost without a sale.
 """
 
 from __future__ import annotations
@@ -10,9 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias
 
-import numpy as np
 import pandas as pd
 import polars as pl
 
@@ -20,21 +17,13 @@ from workbench import text
 from workbench.arguments import checked
 from workbench.errors import InputError, ParameterError, did_you_mean, problem
 from workbench.experiment.counted import count_assigned
-from workbench.experiment.effect import Comparison, Estimate, Parts, check_level, compare
-from workbench.experiment.metrics import WEIGHT, check_numbers, pair_of
-from workbench.experiment.moments import Moments, collect_moments
+from workbench.experiment.effect import Comparison, Estimate, check_level
+from workbench.experiment.metrics import check_numbers, pair_of
+from workbench.experiment.pairs import Pair
+from workbench.experiment.redemptions import ASSUMPTIONS, Assumption, classes_of, said_of
 from workbench.experiment.sample_ratio import sample_ratio
-from workbench.experiment.unit_columns import Layout, check_clusters
-from workbench.experiment.units import ARM, Source, Units, take_units
-
-Assumption: TypeAlias = Literal["no_halo", "no_harm", "dip_is_pulled_forward"]
-
-ASSUMPTIONS: dict[Assumption, str] = {
-    "no_halo": "an offer makes no further visit but the one at which it is redeemed",
-    "no_harm": "an offer takes no visit away within the window",
-    "dip_is_pulled_forward": "what is missing after the window was pulled forward into it",
-}
-"""What may be assumed of redemptions, in words."""
+from workbench.experiment.unit_columns import Layout
+from workbench.experiment.units import Source, take_units
 
 NEEDED = ("sales_cents", "margin_cents")
 """Columns without which nothing is said of money."""
@@ -48,8 +37,6 @@ _MADE = {
     "sales_cents": "sales",
     "margin_before_cents": "margin before discounts",
 }
-_BLOCK = "all"
-_DIFFERENCE = "·difference"
 _OF_REDEMPTIONS = ("redemptions", "purchases_after")
 
 
@@ -78,63 +65,6 @@ class Roi(text.Result):
     return_on_cost: Estimate | None
     customers: int
     assumed: tuple[Assumption, ...]
-
-
-class _Pair(NamedTuple):
-    """The treated arm and the control, what a mean is over (None: units), and covariates."""
-
-    treated: Moments
-    control: Moments
-    below: str | None
-    covariates: tuple[tuple[str, str | None], ...]
-
-    @classmethod
-    def of(
-        cls,
-        units: Units,
-        treated: str,
-        columns: Mapping[str, pl.Expr],
-        cluster: str | None,
-        covariates: Sequence[tuple[str, str | None]],
-    ) -> _Pair:
-        """Return the moments of both arms, over clusters where those were assigned."""
-        frame, named = units.frame, dict(columns)
-        below = WEIGHT if cluster else None
-        if cluster is not None:
-            check_clusters(units, cluster)
-            frame = frame.group_by(ARM, cluster).agg(
-                **{name: each.sum() for name, each in columns.items()}, **{WEIGHT: pl.len()}
-            )
-            named = {name: pl.col(name) for name in (*columns, WEIGHT)}
-        found = collect_moments(frame, [ARM], named, {_BLOCK: list(named)})
-        return cls(
-            found[treated,][_BLOCK],
-            found[units.control,][_BLOCK],
-            below,
-            tuple((above, under or below) for above, under in covariates),
-        )
-
-    def compare(self, name: str, below: str | None = None) -> Comparison:
-        """Return the effect on a column a unit, or by another column."""
-        parts = Parts(numerator=name, denominator=below or self.below, covariates=self.covariates)
-        return compare(self.treated, self.control, parts)
-
-    def less(self, name: str, other: str, times: float) -> Comparison:
-        """Return the effect on one column less another one so many times."""
-        arms = [_with_difference(each, name, other, times) for each in self[:2]]
-        return self._replace(treated=arms[0], control=arms[1]).compare(_DIFFERENCE)
-
-
-def _with_difference(moments: Moments, name: str, other: str, times: float) -> Moments:
-    """Return moments with one more column: one of them less another one so many times."""
-    by = np.vstack([np.eye(len(moments.names)), np.zeros(len(moments.names))])
-    by[-1, moments.place(name)], by[-1, moments.place(other)] = 1.0, -times
-    return Moments(
-        names=(*moments.names, _DIFFERENCE),
-        n=moments.n,
-        mean=by @ moments.mean,
-        products=by @ moments.products @ by.T,
-    )
 
 
 @checked
@@ -216,7 +146,7 @@ def roi(
     check_numbers(known, schema, "covariate")
     _check_whole(taken.frame, [*there, *known])
     columns = {each: pl.col(each) for each in known} | _columns(there)
-    pair = _Pair.of(taken, treated, columns, cluster, before)
+    pair = Pair.of(taken, treated, columns, cluster, before)
     many = taken.counts[treated] if customers is None else customers
     effects = {name: pair.compare(name) for name in _shown(there)}
     if "discount_cents" in there:
@@ -224,12 +154,12 @@ def roi(
     table = pd.DataFrame([_row(name, effects[name], many, level) for name in _order(effects)])
     assumed = tuple(dict.fromkeys(assume))
     back = _return(pair) if "cost_of_offers_cents" in effects else None
-    split = _split(pair, there, assumed, many, level)
+    redeemed = classes_of(pair, there, assumed, many, level)
     return Roi(
         table=table,
-        text=_sentence(effects, split, assumed, many, level, back),
+        text=_sentence(effects, redeemed, assumed, many, level, back),
         headline=_headline(effects["profit_cents"].absolute, many, level),
-        redemptions=split,
+        redemptions=redeemed,
         profit=effects["profit_cents"].absolute,
         return_on_cost=back,
         customers=many,
@@ -335,7 +265,7 @@ def _row(name: str, effect: Comparison, customers: int, level: float) -> dict[st
     }
 
 
-def _return(pair: _Pair) -> Estimate | None:
+def _return(pair: Pair) -> Estimate | None:
     """Return profit over cost of offers, by the delta method on both differences."""
     profit, cost = (
         pair.compare(name).absolute for name in ("profit_cents", "cost_of_offers_cents")
@@ -353,44 +283,6 @@ def _return(pair: _Pair) -> Estimate | None:
     )
 
 
-def _split(
-    pair: _Pair,
-    there: Sequence[str],
-    assumed: tuple[Assumption, ...],
-    customers: int,
-    level: float,
-) -> pd.DataFrame:
-    """Return the classes of redemptions between the bounds that the assumptions leave."""
-    names = ["class", "low", "high", "low_end", "high_end", "cost_low_cents", "cost_high_cents"]
-    if "redemptions" not in there:
-        return pd.DataFrame(columns=names)
-    zero = Estimate(value=0.0, standard_error=0.0, df=math.inf, n_treatment=0, n_control=0)
-
-    def effect(name: str) -> Estimate:
-        return pair.compare(name).absolute
-
-    redeemed, more, anyway = effect("redemptions"), effect("purchases"), effect("cannibalised")
-    dip = "dip_is_pulled_forward" in assumed and "purchases_after" in there
-    halo, harm = "no_halo" not in assumed, "no_harm" not in assumed
-    cannibalised = (zero if harm else anyway, redeemed if halo else anyway)
-    not_anyway = redeemed if harm else more
-    if dip:
-        pulled = effect("missing_after")
-        low, high = effect("in_both"), effect("redeemed_not_pulled" if harm else "in_both")
-        ends = {"incremental": (zero if halo else low, high), "pulled_forward": (pulled, pulled)}
-    else:
-        ends = {"incremental": (zero, not_anyway), "pulled_forward": (zero, not_anyway)}
-    ends["cannibalised"] = cannibalised
-    cost = effect("cost_of_offers_cents").value / redeemed.value if redeemed.value > 0 else 0.0
-    most = max(redeemed.value, 0.0)
-    rows = []
-    for name, both in ends.items():
-        bounds = [min(max(each.value, 0.0), most) for each in both]
-        chance = [max(each.interval(level)[k], 0.0) for k, each in enumerate(both)]
-        rows.append((name, *bounds, *chance, *(each * cost * customers for each in bounds)))
-    return pd.DataFrame(rows, columns=names)
-
-
 def _headline(profit: Estimate, customers: int, level: float) -> str:
     low, high = profit.interval(level)
     total = text.amount(profit.value * customers)
@@ -406,7 +298,7 @@ def _headline(profit: Estimate, customers: int, level: float) -> str:
 
 def _sentence(  # noqa: PLR0917 - the parts of one answer
     effects: dict[str, Comparison],
-    split: pd.DataFrame,
+    redeemed: pd.DataFrame,
     assumed: tuple[Assumption, ...],
     customers: int,
     level: float,
@@ -435,8 +327,8 @@ def _sentence(  # noqa: PLR0917 - the parts of one answer
         said.append(
             f"each unit of money spent brought {text.number(back.value)} of profit ({each})"
         )
-    if len(split):
-        said.append(_classes(split, customers))
+    if len(redeemed):
+        said.append(said_of(redeemed, customers))
         settled = text.listing([ASSUMPTIONS[each] for each in assumed])
         said.append(
             f"this assumes that {settled}"
@@ -451,20 +343,3 @@ def _more(total: float, name: str, spoken: str) -> str:
     money = name.endswith("_cents")
     size = text.amount(abs(total)) if money else text.count(abs(total))
     return f"{size} {'more' if total >= 0 else 'less' if money else 'fewer'} {spoken}"
-
-
-def _classes(split: pd.DataFrame, customers: int) -> str:
-    parts = []
-    for row in split.to_dict("records"):
-        low, high = (text.count(row[each] * customers) for each in ("low", "high"))
-        parts.append(f"{_one_or_span(low, high)} {text.words(row['class'])}")
-    anyway = split[split["class"] == "cannibalised"].iloc[0]
-    low, high = (text.amount(anyway[name]) for name in ("cost_low_cents", "cost_high_cents"))
-    return (
-        f"of the redemptions {text.listing(parts)}; the cannibalised ones, of customers who would "
-        f"have bought anyway, cost {_one_or_span(low, high)}"
-    )
-
-
-def _one_or_span(low: str, high: str) -> str:
-    return low if low == high else text.span(low, high)

@@ -1,7 +1,4 @@
-"""The read-out of an experiment: trust first, then effects, then what follows. Owns no estimator.
-
-An effect that may not be read is not computed into the table: the refusal and its reason stand there.
-"""
+"""What a read-out is asked, of a table or of a decision log, with every argument checked. Owns no estimator."""
 
 from __future__ import annotations
 
@@ -10,55 +7,29 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from workbench import text
 from workbench.arguments import checked
 from workbench.errors import ParameterError, problem
-from workbench.experiment import said
-from workbench.experiment import trust as trusting
-from workbench.experiment.balance import Balance, balance
-from workbench.experiment.by_group import by_day, by_segment, by_weekday
+from workbench.experiment import triggered, windowed
 from workbench.experiment.contrasts import Contrast
-from workbench.experiment.counted import count_assigned, count_places, count_stage
-from workbench.experiment.effect import Parts, check_level
-from workbench.experiment.effects import (
-    check_untriggered,
-    compare_arms,
-    compare_factors,
-    effects_table,
-)
+from workbench.experiment.effect import check_level
 from workbench.experiment.factorial import (
     CELL,
     Factors,
-    of_cells,
     refuse_with_factors,
     take_factors,
-    units_of,
 )
 from workbench.experiment.from_one_side import (
-    comparisons_of,
-    of_one_sided,
-    one_sided_effects,
     refuse_one_sided,
 )
-from workbench.experiment.metrics import Covariate, Mean, Metric, Ratio, as_covariate, as_metric
-from workbench.experiment.moments import Moments
+from workbench.experiment.metrics import Covariate, Metric, as_covariate, as_metric
 from workbench.experiment.multiplicity import Correction
-from workbench.experiment.outliers import outliers
 from workbench.experiment.question import (
-    BALANCE,
     Question,
-    all_covariates,
-    block_name,
-    by_arm,
-    parts_of_question,
 )
-from workbench.experiment.result import ReadOut, refused
-from workbench.experiment.sample_ratio import SampleRatio, sample_ratio
-from workbench.experiment.segments import Heterogeneity, Novelty
-from workbench.experiment.trust import TrustCheck
-from workbench.experiment.unit_columns import Layout, moments_of
-from workbench.experiment.units import Source, Units, read_source, take_units
-from workbench.experiment.weekdays import Weekdays
+from workbench.experiment.read_units import read_units
+from workbench.experiment.result import ReadOut
+from workbench.experiment.unit_columns import Layout
+from workbench.experiment.units import Source, read_source, take_units
 from workbench.frames import Frame, need_columns
 from workbench.log import Log, open_log
 from workbench.replay import Replay
@@ -152,8 +123,6 @@ def read_out(
     >>> read_out(table, metrics=["spend_cents"]).headline
     '“offer” makes “spend” 14.4% more'
     """
-    from workbench.experiment import triggered, windowed  # noqa: PLC0415 - they read out too
-
     check_level(level)
     decisions = units if isinstance(units, Replay) else read_source(units)
     if isinstance(decisions, Replay) or triggered.is_decision_log(decisions):
@@ -227,156 +196,3 @@ def read_out(
         level=level,
         effects=effects,
     )
-
-
-def read_units(
-    units: Units,
-    question: Question,
-    *,
-    segments: Sequence[str] = (),
-    day: str | None = None,
-    stages: Sequence[str] = (),
-    shares: Mapping[str, float] | None = None,
-    assignment: str = "randomised",
-    assigned_from: dt.date | None = None,
-    correction: Correction = "holm",
-    level: float = 0.95,
-    beside: Sequence[TrustCheck] = (),
-    effects: Sequence[Contrast] = (),
-) -> ReadOut:
-    """Read checked units out; :func:`read_out` says what the arguments mean.
-
-    ``beside`` are checks that were made before; they are held against the verdict too. ``effects`` are
-    contrasts of arms, which are then cells of a factorial, instead of each arm against the control.
-
-    Raises:
-        InputError: A value is missing or not finite.
-    """
-    layout = question.layout
-    checks = [
-        *trusting.of_design(assignment, units.control, units.counts),
-        *of_cells(effects, units.counts),
-        *beside,
-    ]
-    ratio = None
-    places = count_places(units, layout, [*segments, *([day] if day else [])])
-    unknown = assignment == "unknown"
-    if len(units.counts) > 1 and units.control in units.counts and not (unknown and shares is None):
-        ratio = _sizes(units, layout, stages, shares, places)
-        checks += [trusting.of_ratio(ratio)]
-    if len(units.counts) > 1:
-        checks += trusting.of_segments({each: places[each] for each in segments})
-    schema = units.frame.collect_schema()
-    known = all_covariates(question, schema)
-    checks += trusting.of_windows(known, assigned_from)
-    if unknown and not known:
-        checks.append(trusting.of_unknown(None))
-    checks += [
-        TrustCheck("units left out", note.rstrip("."), False, None) for note in units.notes()
-    ]
-    if not trusting.trust(checks).passed:
-        return refused(trusting.trust(checks), ratio, level, stated=shares is not None)
-    parts = parts_of_question(question, schema)
-    moments = by_arm(moments_of(units, parts, layout))
-    alike = _balance(units, known, parts, moments) if known else None
-    if alike is not None:
-        checks.append(trusting.of_balance(alike))
-        checks += [trusting.of_unknown(alike)] if unknown else []
-    by_side = one_sided_effects(units, question, level) if layout.one_sided else {}
-    if by_side:
-        checks.append(of_one_sided(by_side))
-    elif layout.trigger:
-        checks.append(check_untriggered(units, question, parts, moments))
-    trust = trusting.trust(checks)
-    if not trust.passed:
-        return refused(trust, ratio, level, alike)
-    if effects:
-        comparisons, thin = compare_factors(question, effects, parts, moments)
-    else:
-        comparisons, thin = compare_arms(units, question, parts, moments)
-    comparisons |= comparisons_of(by_side)
-    table = effects_table(comparisons, thin, correction, level)
-    segmented, daily, weekly = _by_group(units, question, parts, segments, day)
-    plain = {(name, arm): each for (name, arm, whom), each in comparisons.items() if whom == "all"}
-    ends = {
-        (metric.name, arm): moments[arm][block_name(metric, "all")]
-        for metric in question.metrics
-        if isinstance(metric, Mean)
-        for arm in units.arms
-    }
-    hanging = None if layout.weighted or effects else outliers(units, question.metrics, plain, ends)
-    further = [
-        *segmented.values(),
-        *([daily] if daily else []),
-        *weekly.values(),
-        *([hanging] if hanging else []),
-    ]
-    # An interaction has no units of its own to add its effect up over.
-    sizes = {each.name: units_of(each, units.counts) for each in effects if each.order == 1}
-    counts_of = sizes if effects else units.counts
-    told = said.told(table, trust, [each.text for each in further], level, counts_of)
-    return ReadOut(
-        table=table,
-        text=told.text,
-        headline=told.headline,
-        trust=trust,
-        sample_ratio=ratio,
-        balance=alike,
-        comparisons=comparisons,
-        segments=segmented,
-        novelty=daily,
-        weekdays=weekly,
-        outliers=hanging,
-        level=level,
-        worth=told.worth,
-        next_step=told.next_step,
-    )
-
-
-def _sizes(
-    units: Units,
-    layout: Layout,
-    stages: Sequence[str],
-    shares: Mapping[str, float] | None,
-    places: Mapping[str, Mapping[str, Mapping[str, int]]],
-) -> SampleRatio:
-    """Return the check of the sizes of the arms: of all, at stages that every arm shows, and by group."""
-    shown = [*stages, *([layout.trigger] if layout.trigger and not layout.one_sided else [])]
-    return sample_ratio(
-        count_assigned(units, layout),
-        shares=shares,
-        stages={f"units at {text.named(each)}": count_stage(units, layout, each) for each in shown},
-        places={
-            f"{dimension} {name}": each
-            for dimension, groups in places.items()
-            for name, each in groups.items()
-        },
-    )
-
-
-def _balance(
-    units: Units,
-    known: Sequence[Covariate],
-    parts: Mapping[str, Parts],
-    moments: Mapping[str, Mapping[str, Moments]],
-) -> Balance:
-    """Return the balance of the covariates over the arms."""
-    pairs = [(each.column, parts[BALANCE].covariates[place]) for place, each in enumerate(known)]
-    return balance({arm: moments[arm][BALANCE] for arm in units.arms}, units.control, pairs)
-
-
-def _by_group(
-    units: Units,
-    question: Question,
-    parts: Mapping[str, Parts],
-    segments: Sequence[str],
-    day: str | None,
-) -> tuple[dict[tuple[str, str], Heterogeneity], Novelty | None, dict[str, Weekdays]]:
-    """Return the effects on the first metric by segment, by day, and by day of the week."""
-    first = next((each for each in question.metrics if isinstance(each, Mean | Ratio)), None)
-    if first is None:
-        return {}, None, {}
-    weekly = by_weekday(units, question, parts, first, day) if day else {}
-    week = next(iter(weekly.values()), None)
-    daily = by_day(units, question, parts, first, day, week=week) if day else None
-    return by_segment(units, question, parts, first, segments), daily, weekly

@@ -19,7 +19,7 @@ from workbench.errors import InputError, ParameterError, did_you_mean, problem
 from workbench.experiment.metrics import Covariate, Metric, as_metric
 from workbench.experiment.multiplicity import Correction
 from workbench.experiment.question import Question
-from workbench.experiment.read_out import read_units
+from workbench.experiment.read_units import read_units
 from workbench.experiment.result import ReadOut
 from workbench.experiment.trust import TrustCheck
 from workbench.experiment.unit_columns import Layout

@@ -22,7 +22,7 @@ from workbench.experiment.cohort import Cohort, triggered_units
 from workbench.experiment.metrics import Covariate, Metric, as_covariate, as_metric
 from workbench.experiment.multiplicity import Correction
 from workbench.experiment.question import Question
-from workbench.experiment.read_out import read_units
+from workbench.experiment.read_units import read_units
 from workbench.experiment.result import CarryOver, ReadOut
 from workbench.experiment.said import signed, spoken
 from workbench.experiment.trust import TrustCheck

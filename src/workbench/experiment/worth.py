@@ -22,8 +22,9 @@ from workbench.experiment.cohort import first_triggers
 from workbench.experiment.counted import count_assigned
 from workbench.experiment.factorial import CELL, Factors, take_factors
 from workbench.experiment.launch import LaunchDecision, Prior, launch_decision
-from workbench.experiment.money import FURTHER, NEEDED, Assumption, Roi, check_asked, roi
+from workbench.experiment.money import FURTHER, NEEDED, Roi, check_asked, roi
 from workbench.experiment.offered import roi_units
+from workbench.experiment.redemptions import Assumption
 from workbench.experiment.result import ReadOut
 from workbench.experiment.triggered import CONTROL, is_decision_log, named_programme, stated_shares
 from workbench.experiment.unit_columns import Layout
