@@ -6,6 +6,7 @@ import contextlib
 import inspect
 import itertools
 import json
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -191,6 +192,16 @@ def test_money_axis_takes_the_currency_of_the_run():
     spec = figures.committed_cost_over_time(frame, currency="€").to_dict()
     assert ">€600<" in renderer.bundle(spec)[0][renderer.SVG_MIME]
     assert spec["description"].endswith("decisions committed €13,874.01 in all.")
+
+
+@pytest.mark.parametrize("name", ["earned", "uplift_by_cell"])
+def test_the_sign_of_money_stands_before_its_currency(name):
+    frame = chart_frames()[name]
+    amounts = ["total", "total_low", "total_high", "uplift_cents", "low", "high", "truth"]
+    lost = frame.assign(**{each: -frame[each].abs() for each in amounts if each in frame})
+    drawn = renderer.picture(getattr(figures, name)(lost).to_dict())
+    assert re.search(r">−\$[0-9]", drawn)
+    assert "$−" not in drawn
 
 
 @pytest.mark.parametrize("colour", theme.PALETTE)

@@ -121,8 +121,15 @@ def count_axis(ticks: int = 5) -> alt.Axis:
 
 
 def money_axis(currency: str) -> alt.Axis:
-    """Return the axis of amounts that were divided into whole units of a currency."""
-    return alt.Axis(labelExpr=f"{json.dumps(currency)} + format(datum.value, ',.2~f')")
+    r"""Return the axis of amounts in whole units of a currency; the sign stands before it, as in the text.
+
+    >>> money_axis("$").to_dict()["labelExpr"]
+    '(datum.value < 0 ? "−" : "") + "$" + format(abs(datum.value), \',.2~f\')'
+    """
+    sign = '(datum.value < 0 ? "−" : "")'
+    return alt.Axis(
+        labelExpr=f"{sign} + {json.dumps(currency)} + format(abs(datum.value), ',.2~f')"
+    )
 
 
 def period(values: pd.Series[pd.Timestamp]) -> str:

@@ -17,7 +17,6 @@ _SHOWN = {
 }
 _COST = "cost_of_offers_cents"
 _ROW_PX = 40
-_LABEL = "(datum.value < 0 ? '−' : '') + '$' + format(abs(datum.value), ',.2~f')"
 _ABOVE, _BELOW, _OPEN = "above zero", "below zero", "open"
 _COLOURS = {_ABOVE: theme.PALETTE[0], _BELOW: theme.PALETTE[1], _OPEN: theme.PALETTE[2]}
 
@@ -81,7 +80,7 @@ def earned(
         y,
         columns=("value", "low", "high"),
         title=f"difference from the control, over all customers ({currency})",
-        axis=alt.Axis(labelExpr=_LABEL.replace("$", currency)),
+        axis=frames.money_axis(currency),
     )
     return alt.LayerChart(
         layer=layers,
