@@ -80,7 +80,7 @@ def vary(
             commas; none (in a text: ``null``) takes the key out.
 
     Returns:
-        The sets by the text of their value, in the order given.
+        The sets by the text of their value, in the order given; a value in cents is told as money.
 
     Raises:
         ParameterError: There is no value or one twice, no such key, or a value breaks its rule.
@@ -93,17 +93,33 @@ def vary(
     ['1', '2', '3']
     >>> list(vary(programmes, "house.caps.0.count", np.arange(1, 4)))
     ['1', '2', '3']
+    >>> list(vary(programmes, "welcome_back.budget.amount_cents", "50000, 100000, null"))
+    ['$500', '$1,000', 'none']
     """
     values = _listed(values) if isinstance(values, str) else _plain(values)
-    labels = ["none" if value is None else str(value) for value in values]
-    if not labels:
+    if not values:
         raise ParameterError("values was empty; name at least one value of the key")
+    labels = _labels(key, values)
     if len(set(labels)) < len(labels):
         raise ParameterError(problem("values", ", ".join(labels), "must name each value once"))
     chosen = ProgrammeSet.of(programmes)
     return {
         label: changed(chosen, {key: value}) for label, value in zip(labels, values, strict=True)
     }
+
+
+def _labels(key: str, values: Sequence[Value]) -> list[str]:
+    """Return each value as a reader sees it: amounts as money, with cents where one of them has some.
+
+    >>> _labels("house.budgets.0.amount_cents", [50_000, 50_050, None])
+    ['$500.00', '$500.50', 'none']
+    """
+    cents = [each for each in values if isinstance(each, int)] if key.endswith("_cents") else []
+    form = text.money if any(each % 100 for each in cents) else text.whole_money
+    return [
+        "none" if each is None else form(each) if cents and isinstance(each, int) else str(each)
+        for each in values
+    ]
 
 
 def _plain(values: Sequence[Value] | NDArray[Any]) -> list[Value]:
