@@ -156,6 +156,14 @@ def test_the_notebook_takes_past_experiments_as_a_table_of_profits_in_cents(tmp_
     assert ReadOutExperiment().worth()["prior"] is None
 
 
+def test_money_without_a_column_of_what_offers_cost_says_how_far_it_is_in_it(table):
+    read = wb.read_out(table, metrics=["revenue_cents"])
+    missing = "only as far as the margin is what is left after it: the units have no column"
+    for columns, absent in (({"sales_cents": "revenue_cents"}, True), (COLUMNS, False)):
+        found = wb.worth(read, table, columns=columns, margin_share=0.3)
+        assert all((missing in each.text) is absent for each in found.arms.values())
+
+
 def test_a_wrong_figure_or_share_is_refused(table):
     read = wb.read_out(table, metrics=["revenue_cents"])
     with pytest.raises(ParameterError, match="did you mean 'sales_cents'"):

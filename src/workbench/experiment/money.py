@@ -321,6 +321,11 @@ def _sentence(  # noqa: PLR0917 - the parts of one answer
         cost = effects["cost_of_offers_cents"].absolute.value * customers
         sentence += f", and cost {text.amount(cost)}"
     said.append(sentence)
+    if "cost_of_offers_cents" not in effects:
+        said.append(
+            "what the offers cost is in it only as far as the margin is what is left after it: the units "
+            "have no column discount_cents or cost_cents"
+        )
     if back is not None:
         least, most = back.interval(level)
         each = text.span(text.number(least), text.number(most))
