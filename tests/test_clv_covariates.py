@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from workbench.clv import as_summary, bg_nbd, fit_clv, fit_covariates, mbg_nbd, new_customer
+from workbench.clv import as_summary, fit_clv, fit_covariates, new_customer
 from workbench.clv import covariates as covariates_module
 from workbench.clv.models import MODELS
 from workbench.errors import InputError, ParameterError
@@ -17,13 +17,25 @@ from workbench.streams import stream
 RATE, LEAVING = 1.5, 0.7
 
 
-def base(n=1_500, *, model=bg_nbd, rate=RATE, leaving=LEAVING):
+def moved(purchases, at, rate, leaving):
+    """Return the parameters of a customer whose covariate multiplies buying and leaving by so much."""
+    one, two, three, four = at
+    return {
+        "bg_nbd": (one, two / rate, three * leaving, four),
+        "mbg_nbd": (one, two / rate, three * leaving, four),
+        "pareto_nbd": (one, two / rate, three, four / leaving),
+        "bg_bb": (one * rate, two, three * leaving, four),
+    }[purchases]
+
+
+def base(n=1_500, *, purchases="bg_nbd", at=(0.8, 9.0, 0.9, 3.0), rate=RATE, leaving=LEAVING):
     """Return a summary whose customers buy and leave by their age, and the ages."""
     rng = stream(29, "clv/covariates/test")
     years = rng.normal(40, 10, n)
     z = (years - 40) / 10
-    age = rng.choice([20.0, 30.0, 40.0], n)
-    x, t_x = model.simulate((0.8, 9 * rate**-z, 0.9 * leaving**z, 3.0), age, rng)
+    age = rng.choice([8.0, 10.0] if purchases == "bg_bb" else [20.0, 30.0, 40.0], n)
+    own = moved(purchases, at, rate**z, leaving**z)
+    x, t_x = MODELS[purchases].simulate(own, age, rng)
     rows = {"customer": np.arange(n), "frequency": x.astype(int), "recency": t_x, "T": age}
     values = rng.gamma(6, 400, n)
     people = pl.DataFrame({"person_id": [str(k) for k in range(n)], "years": years})
@@ -62,19 +74,18 @@ def test_multiples_of_a_covariate_without_an_effect_hold_one():
     assert "no covariate clearly goes with" in found.text.lower()
 
 
-@pytest.mark.parametrize("purchases", ["bg_nbd", "mbg_nbd"])
+@pytest.mark.parametrize("purchases", MODELS)
 def test_likelihood_and_gradient_equal_those_of_each_customer_by_herself(purchases):
-    summary, people = base(60)
+    summary, people = base(60, purchases=purchases)
     fit = fit_clv(summary, purchases=purchases, spend=None, draws=100)
     raw = people["years"].to_numpy()[:, None]
     z = (raw - raw.mean()) / raw.std()
     rows = covariates_module._collapsed(fit, z)
     target, _ = covariates_module._target(fit, rows, ["years"], 0.5)
     at = np.array([0.7, 8.0, 1.1, 2.5, 1.3, 0.8])
-    r, alpha, a, b = at[:4]
     history = summary.frame.select("frequency", "recency", "T").rows()
     alone = sum(
-        float(MODELS[purchases].log_likelihood((r, alpha * 1.3**-u, a * 0.8**u, b), *customer))
+        float(MODELS[purchases].log_likelihood(moved(purchases, at[:4], 1.3**u, 0.8**u), *customer))
         for u, customer in zip(z[:, 0], history, strict=True)
     )
     value, gradient = target.with_gradient(at)
@@ -108,11 +119,53 @@ def test_customer_who_is_older_is_expected_to_buy_more(made):
     assert (value["clv_low_cents"] <= value["clv_high_cents"]).all()
 
 
-def test_mbg_customers_may_have_covariates_too():
-    summary, people = base(800, model=mbg_nbd)
-    fit = fit_clv(summary, purchases="mbg_nbd", spend=None, draws=200)
-    row = fit_covariates(fit, people, ["years"]).table.iloc[0]
-    assert row["rate_low"] < RATE < row["rate_high"] * 1.1
+@pytest.mark.parametrize(
+    ("purchases", "at", "said"),
+    [
+        ("mbg_nbd", (0.8, 9.0, 0.9, 3.0), "buy at"),
+        ("pareto_nbd", (0.9, 5.0, 1.2, 25.0), "times the rate"),
+        ("bg_bb", (1.2, 0.9, 0.8, 4.0), "times the odds"),
+    ],
+)
+def test_multiples_of_every_model_are_found_and_its_answers_use_them(purchases, at, said):
+    summary, people = base(900, purchases=purchases, at=at)
+    fit = fit_clv(summary, purchases=purchases, draws=200)
+    found = fit_covariates(fit, people, ["years"])
+    row = found.table.iloc[0]
+    assert 1 < row["rate_low"] < RATE < row["rate_high"]
+    assert row["leaving_low"] < LEAVING < row["leaving_high"] < 1.2
+    assert found.gate.passed, found.gate.text
+    assert said in found.text
+    young, old = (found.at({"years": years}) for years in (25.0, 55.0))
+    assert new_customer(old, 10).value_cents > 1.5 * new_customer(young, 10).value_cents
+    one = found._used()[0]
+    z = (people["years"][0] - found.means["years"]) / found.deviations["years"]
+    own = moved(purchases, one[:4], one[4] ** z, one[5] ** z)
+    by_row = covariates_module._of_rows(purchases, one, found.rows.z)
+    np.testing.assert_allclose(by_row[:, found.rows.row_of[0]], own, rtol=1e-12)
+    alive = found.probability_alive()
+    assert alive.between(0, 1).all()
+    assert (found.expected_purchases(10) <= found.expected_purchases(20) + 1e-12).all()
+    assert found.clv(30)["clv_cents"].ge(0).all()
+
+
+@pytest.mark.parametrize("purchases", ["pareto_nbd", "bg_bb"])
+def test_formulas_take_a_parameter_for_each_customer(purchases):
+    model, x, t_x, age = MODELS[purchases], [0.0, 2.0], [0.0, 3.0], [8.0, 9.0]
+    at = np.array(
+        [[0.9, 1.4], [5.0, 4.0], [1.0, 1.7], [12.0, 20.0]]
+    )  # s, or γ, at and off its limit
+    for name, of in (
+        ("log_likelihood", (x, t_x, age)),
+        ("probability_alive", (x, t_x, age)),
+        ("expected_if_alive", (4.0, x, age)),
+    ):
+        both = getattr(model, name)(at, *of)
+        alone = [
+            float(getattr(model, name)(at[:, k], *(np.broadcast_to(v, 2)[k] for v in of)))
+            for k in (0, 1)
+        ]
+        np.testing.assert_allclose(both, alone, rtol=1e-12, err_msg=name)
 
 
 def test_order_of_the_people_changes_nothing(small):
@@ -164,11 +217,9 @@ def test_bad_argument_is_refused(small, columns, more, match):
         fit_covariates(small[0], small[1], columns, **more)
 
 
-def test_model_or_method_that_has_no_covariates_is_refused_with_the_next_step(small):
+def test_fit_without_a_posterior_is_refused_with_the_next_step(small):
     fit, people = small
-    with pytest.raises(ParameterError, match=r"groups take every model \(fit_groups\)"):
-        fit_covariates(replace(fit, purchases="pareto_nbd"), people, ["years"])
-    with pytest.raises(InputError, match="has no posterior"):
+    with pytest.raises(InputError, match="has no posterior; fit it with method='posterior'"):
         fit_covariates(replace(fit, draws=fit.draws[:1]), people, ["years"])
 
 

@@ -45,6 +45,8 @@ class BgBb(NamedTuple):
 def log_likelihood(parameters: Parameters, x: FloatLike, t_x: FloatLike, age: FloatLike) -> Floats:
     """Return the log-likelihood of each customer, a sum and not a mean over them.
 
+    A parameter may be an array with a value for each customer.
+
     >>> log_likelihood(BgBb(1.204, 0.750, 0.657, 2.783), [0, 6], [0, 6], [6, 6]).round(4)
     array([-1.1673, -2.1822])
     """
@@ -86,8 +88,7 @@ def expected_if_alive(
     """Return the purchases expected at the coming occasions of a customer alive at the last one."""
     alpha, beta, gamma, delta = parameters
     time, x, age = floats(time, x, age)
-    if abs(gamma - 1) < _NEAR_ONE:
-        gamma = 1 + _NEAR_ONE
+    gamma = np.where(np.abs(np.asarray(gamma) - 1) < _NEAR_ONE, 1 + _NEAR_ONE, gamma)
     at = delta + age
     left = np.expm1(
         gammaln(1 + at + time) - gammaln(gamma + at + time) - gammaln(1 + at) + gammaln(gamma + at)
@@ -168,7 +169,7 @@ def _parts(parameters: Parameters, x: Floats, t_x: Floats, age: Floats) -> tuple
     Column 0 is "alive at T", column k "gone after occasion t_x + k − 1"; the length is how many
     occasions the customer lived through.
     """
-    alpha, beta, gamma, delta = parameters
+    alpha, beta, gamma, delta = (np.asarray(one, dtype=float).reshape(-1, 1) for one in parameters)
     ends = np.arange(int((age - t_x).max(initial=0)))
     length = np.column_stack([age, t_x[:, None] + ends])
     there = np.column_stack([np.ones(len(x), dtype=bool), ends < (age - t_x)[:, None]])

@@ -1,12 +1,14 @@
 """Customers whose rate and leaving go with numbers known of them, such as age. Owns no likelihood.
 
 With z the covariates of a customer, each less its mean and divided by its standard deviation, she
-buys at exp(γ'z) times the common rate, α/exp(γ'z), and leaves at exp(δ'z) times the common
-readiness, a · exp(δ'z). The covariates are of the time before the first purchase, or never change:
-what a customer did later is a consequence of buying. Groups without an order belong in `pooled`.
+buys at exp(γ'z) times the common rate, α/exp(γ'z), and leaves at exp(δ'z) times the common rate,
+β/exp(δ'z) (Pareto/NBD), or with exp(δ'z) times the common odds, a · exp(δ'z) (BG/NBD, MBG/NBD). In
+BG/BB both are odds at an occasion, α · exp(γ'z) of buying and γ · exp(δ'z) of leaving. The
+covariates are of the time before the first purchase, or never change: what a customer did later is
+a consequence of buying. Groups without an order belong in `pooled`.
 
 Source: Fader and Hardie (2007), "Incorporating Time-Invariant Covariates into the Pareto/NBD and
-BG/NBD Models", note 019, for covariates in α and in the beta distribution of leaving.
+BG/NBD Models", note 019, for α, β and the beta distribution of leaving; BG/BB as those.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from workbench import text
 from workbench.arguments import checked
 from workbench.clv import gamma_gamma
 from workbench.clv.fit import ClvFit
-from workbench.clv.models import Model, expected_purchases
+from workbench.clv.models import Model, Purchases, expected_purchases
 from workbench.clv.posterior import Target, sample
 from workbench.clv.priors import Prior
 from workbench.clv.smoothing import MOST_PARETO_K
@@ -38,8 +40,21 @@ from workbench.streams import stream
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
 
-_MODELS = ("bg_nbd", "mbg_nbd")
-_RATE, _LEAVING = 1, 2  # places of α and a among the parameters
+
+class _Place(NamedTuple):
+    """Which parameter of a model a multiple moves, and whether it multiplies (1) or divides (−1)."""
+
+    parameter: int
+    sign: int
+
+
+_OF_ALPHA_AND_A = (_Place(1, -1), _Place(2, 1))
+_PLACES: Mapping[Purchases, tuple[_Place, _Place]] = {  # of buying, and of leaving
+    "bg_nbd": _OF_ALPHA_AND_A,
+    "mbg_nbd": _OF_ALPHA_AND_A,
+    "pareto_nbd": (_Place(1, -1), _Place(3, -1)),
+    "bg_bb": (_Place(0, 1), _Place(2, 1)),
+}
 _COMMON = 4
 _MOST_COLUMNS = 8
 _MOST_ROWS = 200_000
@@ -68,13 +83,14 @@ class CovariateFit(text.Result):
         pooled: The fit without covariates; spend is its own.
         means: Mean of each covariate, which the common parameters are at.
         deviations: Its standard deviation.
-        draws: Draws of r, α, a, b, then of the multiples of the rate for one standard deviation
-            more of each covariate, then of those of leaving.
+        draws: Draws of the common parameters, then of the multiples of buying for one standard
+            deviation more of each covariate, then of those of leaving.
         pareto_k: k̂ of the posterior.
         gate: Whether to trust it.
         rows: Distinct histories with their covariates.
         table: A row a covariate: ``mean``, ``standard_deviation``, and ``rate_multiple`` and
-            ``leaving_multiple`` for one standard deviation more, with 90 % intervals.
+            ``leaving_multiple`` for one standard deviation more, with 90 % intervals. They multiply
+            a rate, or odds: of leaving in BG/NBD and MBG/NBD, of both in BG/BB.
         text: What goes with the rate, and what with leaving.
     """
 
@@ -90,7 +106,9 @@ class CovariateFit(text.Result):
         """Return P(alive) of each customer at the end of the observation."""
         rows, model = self.rows, self.pooled.model
         made = [
-            model.probability_alive(_of_rows(at, rows.z), rows.x, rows.t_x, rows.age)
+            model.probability_alive(
+                _of_rows(self.pooled.purchases, at, rows.z), rows.x, rows.t_x, rows.age
+            )
             for at in self._used()
         ]
         return self._by_customer(np.mean(made, axis=0), "probability_alive")
@@ -106,7 +124,7 @@ class CovariateFit(text.Result):
         rows, time = self.rows, horizon_days / self.pooled.days_per_unit
         total = np.zeros(len(rows.weight))
         for at in self._used():
-            own = _of_rows(at, rows.z)
+            own = _of_rows(self.pooled.purchases, at, rows.z)
             total += expected_purchases(self.pooled.model, own, time, rows.x, rows.t_x, rows.age)
         return self._by_customer(total / len(self._used()), "expected_purchases")
 
@@ -138,7 +156,7 @@ class CovariateFit(text.Result):
         paid = self.pooled.paid()
         value = np.empty((min(len(self._used()), len(spend_draws)), len(rows.row_of)))
         for s, at in enumerate(self._used()[: len(value)]):
-            own = _of_rows(at, rows.z)
+            own = _of_rows(self.pooled.purchases, at, rows.z)
             alive = model.probability_alive(own, rows.x, rows.t_x, rows.age)
             each = alive * (weights @ model.expected_if_alive(own, times, rows.x, rows.age))
             spend = gamma_gamma.expected_value(spend_draws[s], *paid)
@@ -164,7 +182,7 @@ class CovariateFit(text.Result):
         z = np.array([(values[k] - self.means[k]) / self.deviations[k] for k in self.means])
         if not np.isfinite(z).all():
             raise ParameterError(problem("values", dict(values), "must be finite numbers"))
-        names, draws = self.pooled.model.NAMES, _moved(self.draws, z)
+        names, draws = self.pooled.model.NAMES, _moved(self.pooled.purchases, self.draws, z)
         own = dict(zip(names, draws.mean(axis=0).tolist(), strict=True))
         errors = dict(zip(names, draws.std(axis=0, ddof=1).tolist(), strict=True))
         said = text.listing([f"{text.words(k)} {text.number(v)}" for k, v in values.items()])
@@ -201,7 +219,7 @@ def fit_covariates(
     """Fit a purchase model whose rate and leaving go with numbers known of each customer.
 
     Args:
-        pooled: A BG/NBD or MBG/NBD fit of all customers with a posterior; priors are its own.
+        pooled: A fit of all customers with a posterior, by any model; priors are its own.
         customers: One row a customer with ``person_id`` and the covariates, none missing.
         columns: The covariates, 1 to 8 columns of numbers.
         spread: Prior standard deviation of the logarithm of a multiple, for one standard deviation
@@ -215,7 +233,7 @@ def fit_covariates(
         InputError: A customer or a covariate is missing, a covariate is no number, is the same for
             all, or two are nearly the same; the fit has no posterior; there are more than 200,000
             distinct histories with covariates.
-        ParameterError: A column is not there, ``spread`` is not above 0, or the model is another.
+        ParameterError: A column is not there, or ``spread`` is not above 0.
 
     >>> from workbench.clv import fit_clv
     >>> shown = fit_clv(summary, spend=None, draws=200)
@@ -224,9 +242,6 @@ def fit_covariates(
     >>> fit_covariates(shown, people, ["age"]).table["rate_multiple"].round(1).to_list()
     [1.0]
     """
-    if pooled.purchases not in _MODELS:
-        rule = "must be 'bg_nbd' or 'mbg_nbd' for covariates; groups take every model (fit_groups)"
-        raise ParameterError(problem("the model", pooled.purchases, rule))
     if not 0 < spread < float("inf"):
         raise ParameterError(problem("spread", spread, "must be above 0"))
     if len(pooled.draws) <= 1 or not pooled.priors:
@@ -255,7 +270,7 @@ def fit_covariates(
         gate=passed,
         rows=rows,
         table=table,
-        text=f"{_sentence(table)} {passed.text}",
+        text=f"{_sentence(table, pooled.purchases)} {passed.text}",
     )
 
 
@@ -333,6 +348,7 @@ def _target(
 ) -> tuple[Target, Floats]:
     """Return likelihood and priors of common parameters and multiples, and θ to begin at."""
     model: Model = pooled.model
+    places = _PLACES[pooled.purchases]
     per_unit = 1 / pooled.days_per_unit
     priors = {
         name: pooled.priors[name].scaled(per_unit if name in model.TIMES else 1.0)
@@ -345,7 +361,7 @@ def _target(
         return model.log_likelihood(parameters, rows.x, rows.t_x, rows.age)
 
     def with_gradient(at: Floats) -> tuple[float, Floats]:
-        own = _of_rows(at, rows.z)
+        own = _of_rows(pooled.purchases, at, rows.z)
         slopes = np.empty((_COMMON, len(rows.weight)))
         for k in range(_COMMON):
             up, down = own.copy(), own.copy()
@@ -353,14 +369,14 @@ def _target(
             down[k] *= np.exp(-_STEP)
             slopes[k] = rows.weight * (each(up) - each(down)) / (2 * _STEP)
         by_log = np.concatenate(
-            [slopes.sum(axis=1), -slopes[_RATE] @ rows.z, slopes[_LEAVING] @ rows.z]
+            [slopes.sum(axis=1), *(sign * slopes[k] @ rows.z for k, sign in places)]
         )
         return float(rows.weight @ each(own)), by_log / at
 
     target = Target(
         names=[*model.NAMES, *multiples],
         with_gradient=with_gradient,
-        alone=lambda at: float(rows.weight @ each(_of_rows(at, rows.z))),
+        alone=lambda at: float(rows.weight @ each(_of_rows(pooled.purchases, at, rows.z))),
         priors=priors,
         n=float(rows.weight.sum()),
     )
@@ -368,21 +384,21 @@ def _target(
     return target, np.log([*common, *[1.0] * len(multiples)])
 
 
-def _of_rows(at: Floats, z: Floats) -> Floats:
-    """Return r, α, a, b (a row each) of each distinct history at one draw of the parameters."""
+def _of_rows(purchases: Purchases, at: Floats, z: Floats) -> Floats:
+    """Return the parameters (a row each) of each distinct history at one draw of them."""
     own = np.repeat(at[:_COMMON, None], len(z), axis=1)
     logs = np.log(at[_COMMON:]).reshape(2, z.shape[1])
-    own[_RATE] *= np.exp(-z @ logs[0])
-    own[_LEAVING] *= np.exp(z @ logs[1])
+    for (parameter, sign), of in zip(_PLACES[purchases], logs, strict=True):
+        own[parameter] *= np.exp(sign * (z @ of))
     return own
 
 
-def _moved(draws: Floats, z: Floats) -> Floats:
-    """Return draws of r, α, a, b at one value of the covariates."""
+def _moved(purchases: Purchases, draws: Floats, z: Floats) -> Floats:
+    """Return draws of the parameters at one value of the covariates."""
     own = draws[:, :_COMMON].copy()
     logs = np.log(draws[:, _COMMON:]).reshape(len(draws), 2, len(z))
-    own[:, _RATE] *= np.exp(-logs[:, 0] @ z)
-    own[:, _LEAVING] *= np.exp(logs[:, 1] @ z)
+    for k, (parameter, sign) in enumerate(_PLACES[purchases]):
+        own[:, parameter] *= np.exp(sign * (logs[:, k] @ z))
     return own
 
 
@@ -401,9 +417,11 @@ def _table(
     return pd.DataFrame(made)
 
 
-def _sentence(table: pd.DataFrame) -> str:
+def _sentence(table: pd.DataFrame, purchases: Purchases) -> str:
     parts = []
-    for name, does in (("rate", "buy at"), ("leaving", "leave at")):
+    rate = "the odds" if purchases == "bg_bb" else "the rate"
+    leaving = "the rate" if purchases == "pareto_nbd" else "the odds"
+    for name, does, of in (("rate", "buy at", rate), ("leaving", "leave at", leaving)):
         clear = table[(table[f"{name}_low"] > 1) | (table[f"{name}_high"] < 1)]
         if clear.empty:
             what = "the rate of purchases" if name == "rate" else "leaving"
@@ -414,7 +432,7 @@ def _sentence(table: pd.DataFrame) -> str:
                 text.sentence(
                     f"customers with {text.number(row['standard_deviation'])} more of "
                     f"{text.named(row['covariate'])} {does} {text.number(row[f'{name}_multiple'])} "
-                    f"times the rate ({text.interval(low, high, _SHOWN)})"
+                    f"times {of} ({text.interval(low, high, _SHOWN)})"
                 )
             )
     return " ".join(parts)

@@ -50,6 +50,8 @@ class ParetoNbd(NamedTuple):
 def log_likelihood(parameters: Parameters, x: FloatLike, t_x: FloatLike, age: FloatLike) -> Floats:
     """Return the log-likelihood of each customer, a sum and not a mean over them.
 
+    A parameter may be an array with a value for each customer.
+
     >>> at = ParetoNbd(0.553, 10.578, 0.606, 11.669)
     >>> log_likelihood(at, [0, 2], [0, 30.43], [38.86, 38.86]).round(4)
     array([-0.521 , -9.5543])
@@ -87,7 +89,8 @@ def expected_if_alive(
     r, alpha, s, beta = parameters
     time, x, age = floats(time, x, age)
     grown = np.log1p(time / (beta + age))
-    left = grown if abs(s - 1) < _NEAR_ONE else -np.expm1((1 - s) * grown) / (s - 1)
+    limit = np.abs(np.asarray(s) - 1) < _NEAR_ONE
+    left = np.where(limit, grown, -np.expm1((1 - s) * grown) / np.where(limit, 1.0, s - 1))
     expected: Floats = (r + x) * (beta + age) / (alpha + age) * left
     return expected
 
@@ -190,7 +193,10 @@ def _parts(parameters: Parameters, x: Floats, t_x: Floats, age: Floats) -> tuple
     shape = x.shape
     flat = [np.ascontiguousarray(value).ravel() for value in (x, t_x, age)]
     of = _Histories(x=flat[0], t_x=flat[1], age=flat[2], weight=flat[0])
-    alive, gone = _logs(ParetoNbd(*(float(v) for v in parameters)), of, _RULE)
+    at = np.empty((4, x.size))
+    for k, value in enumerate(parameters):
+        at[k] = np.broadcast_to(np.asarray(value, dtype=float), shape).ravel()
+    alive, gone = _logs(at, of, _RULE)
     return alive.reshape(shape), gone.reshape(shape)
 
 
@@ -223,12 +229,16 @@ def _range(at: ParetoNbd, x: float, last: float, end: float) -> tuple[float, flo
 
 
 @numba.njit(cache=True, nogil=True)
-def _logs(at: ParetoNbd, of: _Histories, rule: _Rule) -> tuple[Floats, Floats]:
-    """Return the logarithms of both parts of the likelihood, without what depends on x alone."""
-    n, leaving = len(of.x), at.s + 1.0
+def _logs(parameters: Floats, of: _Histories, rule: _Rule) -> tuple[Floats, Floats]:
+    """Return the logarithms of both parts of the likelihood, without what depends on x alone.
+
+    The parameters have a row each and a column for each history.
+    """
+    n = len(of.x)
     alive, gone = np.empty(n), np.empty(n)
     for i in range(n):
-        shape, last, end = at.r + of.x[i], of.t_x[i], of.age[i]
+        at = ParetoNbd(parameters[0, i], parameters[1, i], parameters[2, i], parameters[3, i])
+        shape, last, end, leaving = at.r + of.x[i], of.t_x[i], of.age[i], at.s + 1.0
         alive[i] = -shape * np.log(at.alpha + end) - at.s * np.log(at.beta + end)
         shift, length = _range(at, of.x[i], last, end)
         at_alpha, at_beta, start = np.log(at.alpha + last), np.log(at.beta + last), shift + last
