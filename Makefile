@@ -65,9 +65,9 @@ calibrate: setup ## hold every estimator against simulated experiments with know
 laws: setup ## hold the laws of the decision core over ten times as many random cases as the tests do (an hour)
 	@TIMES_AS_MANY_CASES=10 $(BIN)/python -m pytest tests/laws --numprocesses=2 --timeout=3600
 
-oracle: setup ## hold the learners of uplift against econml and causalml, which it installs
+oracle: setup ## hold uplift against econml and causalml, and CLV against pymc-marketing, which it installs
 	@$(BIN)/python -m uv pip install --quiet --python $(BIN)/python -r requirements.lock --group oracle
-	@$(BIN)/python -m pytest tests/test_uplift_oracle.py
+	@$(BIN)/python -m pytest tests/test_uplift_oracle.py tests/test_clv_oracle.py
 
 bench: setup ## measure the replay on 10 million made events, beside other engines (minutes)
 	@$(BIN)/python -m uv pip install --quiet --python $(BIN)/python --group benchmark
