@@ -86,6 +86,12 @@ def test_groups_that_randomisation_made_are_balanced():
     assert found.table["standardised"].abs().max() < 0.1
 
 
+def test_covariates_of_money_are_named_without_their_unit():
+    arms = {arm: Moments.of({"sales_before_cents": [1, 2, 3, 4]}) for arm in ("control", "offer")}
+    found = balance(arms, "control", [("sales_before_cents", ("sales_before_cents", None))])
+    assert found.text.startswith("By “sales before” the arms are as alike")
+
+
 def test_groups_that_differ_before_are_not():
     found = balance(arms(0.5), "control", COVARIATES)
     assert not found.passed

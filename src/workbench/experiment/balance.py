@@ -16,6 +16,7 @@ from scipy import stats
 
 from workbench import text
 from workbench.experiment.effect import Parts, compare
+from workbench.experiment.metrics import spoken
 from workbench.experiment.moments import Moments
 
 ALPHA = 0.001
@@ -79,7 +80,7 @@ def balance(
         p_values.append(_together(*pair, [each for _, each in covariates]))
     p_value = min(1.0, min(p_values) * len(p_values))
     passed = p_value >= alpha
-    names = text.listing([text.named(name) for name, _ in covariates])
+    names = text.listing([spoken(name) for name, _ in covariates])
     alike = "as alike as randomisation makes them" if passed else "not alike before the experiment"
     said = f"by {names} the arms are {alike} (p {_than(p_value)})"
     return Balance(

@@ -14,7 +14,7 @@ from workbench.arguments import checked
 from workbench.errors import ParameterError, problem
 from workbench.experiment.baseline import Baseline, baseline_of
 from workbench.experiment.contrasts import Contrast, against_control, of_factors
-from workbench.experiment.metrics import Covariate, Metric
+from workbench.experiment.metrics import Covariate, Metric, spoken
 from workbench.experiment.power import detectable, power_of
 from workbench.experiment.ratio_watch import checked_shares
 from workbench.experiment.resampling import Resampled, resample
@@ -287,7 +287,7 @@ def _text(plan: Design, *, lift: float, power: float, needed: int) -> str:
     """Say what the plan needs, how long it takes, and what it costs."""
     main = plan.table[plan.table["order"] == 1]
     plain = int(main["units_needed_plain"].max())
-    name = text.named(plan.baseline.name)
+    name = spoken(plan.baseline.name)
     said = [
         f"to find a lift of {text.share(abs(lift))} of {name} with a power of {text.share(power)}, the "
         f"experiment needs {text.plural(needed, 'unit')}"

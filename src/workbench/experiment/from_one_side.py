@@ -9,7 +9,7 @@ from workbench import text
 from workbench.errors import ParameterError, problem
 from workbench.experiment.effect import Comparison
 from workbench.experiment.effects import EffectKey
-from workbench.experiment.metrics import Covariate, Mean, Ratio
+from workbench.experiment.metrics import Covariate, Mean, Ratio, spoken
 from workbench.experiment.one_sided import OneSided, one_sided_of
 from workbench.experiment.question import Question
 from workbench.experiment.trust import TrustCheck
@@ -59,7 +59,7 @@ def of_one_sided(found: Mapping[tuple[str, str], OneSided]) -> TrustCheck:
     if not wrong:
         finding = "who would not be triggered shows no effect, so that their noise is taken off"
         return TrustCheck("trigger", finding, holds=True, blocks=None)
-    names = text.listing(list(dict.fromkeys(text.named(metric) for metric, _ in wrong)))
+    names = text.listing(list(dict.fromkeys(spoken(metric) for metric, _ in wrong)))
     finding = (
         f"who would not be triggered differs by arm in {names}, or the covariates do not tell who they are: "
         "only the effect over all units is given there"

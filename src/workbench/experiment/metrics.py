@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 import polars as pl
 
+from workbench import text
 from workbench.errors import InputError, ParameterError, problem
 from workbench.experiment.effect import Parts
 from workbench.frames import need_columns
@@ -259,3 +260,21 @@ def parts_of(
         trigger=indicator or None,
         triggered=(above + indicator, among_below) if indicator else None,
     )
+
+
+def heading(metric: str) -> str:
+    """Return the name of a metric for a reader.
+
+    >>> heading("sales_cents / visits"), heading("quantile 0.9 of spend_cents")
+    ('sales / visits', 'quantile 0.9 of spend')
+    """
+    return " ".join(text.heading(each) if each.isidentifier() else each for each in metric.split())
+
+
+def spoken(metric: str) -> str:
+    """Return the name of a metric as it stands in a sentence.
+
+    >>> spoken("spend_cents")
+    '“spend”'
+    """
+    return text.named(heading(metric))

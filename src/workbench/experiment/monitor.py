@@ -31,6 +31,7 @@ from workbench.experiment.metrics import (
     as_covariate,
     as_metric,
     parts_of,
+    spoken,
 )
 from workbench.experiment.moments import Moments
 from workbench.experiment.power import scale_needed
@@ -441,7 +442,7 @@ def _text(found: Monitoring, still_open: int) -> str:
         if np.isfinite([last["low"], last["high"]]).any():
             said.append(
                 f"with {text.plural(int(last['units']), 'complete unit')} the lift of "
-                f"{text.named(last['metric'])} is {text.change(last['lift'])}, in an interval that "
+                f"{spoken(last['metric'])} is {text.change(last['lift'])}, in an interval that "
                 f"holds at every look of {text.span(text.change(last['low']), text.change(last['high']))}"
             )
         if verdict == "go on" and np.isfinite(last["units_left"]):

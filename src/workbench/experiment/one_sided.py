@@ -24,9 +24,9 @@ from workbench.arguments import checked
 from workbench.errors import InputError, ParameterError, problem
 from workbench.experiment.counted import count_assigned
 from workbench.experiment.effect import Estimate, check_level
-from workbench.experiment.metrics import Mean, Ratio, as_metric, check_numbers
+from workbench.experiment.metrics import Mean, Ratio, as_metric, check_numbers, spoken
 from workbench.experiment.moments import Floats
-from workbench.experiment.said import signed, spoken
+from workbench.experiment.said import signed
 from workbench.experiment.sample_ratio import sample_ratio
 from workbench.experiment.trust import (
     FEWEST_EVENTS,

@@ -16,7 +16,7 @@ import polars as pl
 from workbench import text
 from workbench.errors import ParameterError, problem
 from workbench.experiment.effect import Comparison, Parts, compare
-from workbench.experiment.metrics import Mean, Metric
+from workbench.experiment.metrics import Mean, Metric, spoken
 from workbench.experiment.moments import Moments, collect_moments
 from workbench.experiment.units import ARM, Units
 
@@ -87,7 +87,7 @@ def outliers(
         table = table.merge(_cut(units, {name: numbers[name] for name in named}, top_share), "left")
     if named:
         said = (
-            f"single units move the effect on {text.listing([text.named(each) for each in named])} by "
+            f"single units move the effect on {text.listing([spoken(each) for each in named])} by "
             "more than half a standard error"
         )
     else:

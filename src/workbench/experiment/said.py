@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 import pandas as pd
 
 from workbench import text
+from workbench.experiment.metrics import heading, spoken
 from workbench.experiment.trust import Trust
 
 COLUMNS = (
@@ -65,24 +66,6 @@ def page(table: pd.DataFrame, level: float) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
-
-
-def heading(metric: str) -> str:
-    """Return the name of a metric for a reader.
-
-    >>> heading("sales_cents / visits"), heading("quantile 0.9 of spend_cents")
-    ('sales / visits', 'quantile 0.9 of spend')
-    """
-    return " ".join(text.heading(each) if each.isidentifier() else each for each in metric.split())
-
-
-def spoken(metric: str) -> str:
-    """Return the name of a metric as it stands in a sentence.
-
-    >>> spoken("spend_cents")
-    '“spend”'
-    """
-    return text.named(heading(metric))
 
 
 def value(metric: str, number: float | None) -> str:

@@ -15,7 +15,7 @@ import pandas as pd
 from workbench import text
 from workbench.experiment.balance import Balance
 from workbench.experiment.effect import Comparison
-from workbench.experiment.metrics import Covariate
+from workbench.experiment.metrics import Covariate, spoken
 from workbench.experiment.sample_ratio import SampleRatio
 
 Verdict: TypeAlias = Literal["identified", "not identified", "not enough data"]
@@ -175,7 +175,7 @@ def of_windows(covariates: Sequence[Covariate], assigned_from: object) -> list[T
     open_ = [each.column for each in covariates if each.window_ends is None]
     checks = []
     if open_:
-        names = text.listing([text.named(each) for each in open_])
+        names = text.listing([spoken(each) for each in open_])
         finding = (
             f"{names} {'does' if len(open_) == 1 else 'do'} not say when the window ended; what treatment "
             "can reach is no covariate"
@@ -189,7 +189,7 @@ def of_windows(covariates: Sequence[Covariate], assigned_from: object) -> list[T
         and str(each.window_ends) > str(assigned_from)[:10]
     ]
     if late:
-        names = text.listing([text.named(each) for each in late])
+        names = text.listing([spoken(each) for each in late])
         finding = f"the window of {names} ends after the first assignment, so treatment can have reached it"
         checks.append(TrustCheck("covariate windows", finding, holds=False, blocks=NOT_IDENTIFIED))
     return checks
@@ -207,6 +207,6 @@ def of_untriggered(found: Mapping[tuple[str, str], Comparison]) -> TrustCheck:
     holds = p_value >= VALIDITY_ALPHA
     said = text.p_value(p_value)
     said = f"p {said}" if said.startswith("<") else f"p = {said}"
-    shows = "shows no effect" if holds else f"shows an effect on {text.named(worst[0])}"
+    shows = "shows no effect" if holds else f"shows an effect on {spoken(worst[0])}"
     finding = f"what came without a trigger {shows} ({said})"
     return TrustCheck("trigger", finding, holds, NOT_IDENTIFIED)

@@ -19,12 +19,12 @@ from workbench import text
 from workbench.decision.house import ProgrammeSet
 from workbench.errors import InputError, ParameterError, problem
 from workbench.experiment.cohort import Cohort, triggered_units
-from workbench.experiment.metrics import Covariate, Metric, as_covariate, as_metric
+from workbench.experiment.metrics import Covariate, Metric, as_covariate, as_metric, spoken
 from workbench.experiment.multiplicity import Correction
 from workbench.experiment.question import Question
 from workbench.experiment.read_units import read_units
 from workbench.experiment.result import CarryOver, ReadOut
-from workbench.experiment.said import signed, spoken
+from workbench.experiment.said import signed
 from workbench.experiment.trust import TrustCheck
 from workbench.experiment.unit_columns import Layout
 from workbench.experiment.units import Units, take_units
