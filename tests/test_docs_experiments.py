@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import inspect
 import re
 from pathlib import Path
@@ -41,6 +42,17 @@ def tables(folder: Path) -> None:
     )
     for name in ("units", "factorial"):
         units.write_parquet(folder / f"{name}.parquet")
+    hours = [dt.datetime(2026, 5, 1, tzinfo=dt.UTC) + dt.timedelta(minutes=5 * i) for i in range(n)]
+    drawn = draw.choice(["control", "offer"], n // 12 + 1)
+    orders = pl.DataFrame(
+        {
+            "ts": hours,
+            "store": ["north"] * n,
+            "arm": np.repeat(drawn, 12)[:n],
+            "sales_cents": draw.gamma(2, 300, n),
+        }
+    )
+    orders.write_parquet(folder / "orders.parquet")
     untriggered = (pl.col("arm") == "offer") & ~pl.col("seen")
     spent = pl.col("spend_cents") - 200 * untriggered
     units.with_columns(spend_cents=spent).write_parquet(folder / "triggers.parquet")
@@ -66,6 +78,7 @@ def test_every_block_runs(tmp_path, monkeypatch, example_log, example_replayed):
     assert names["window"].trust is not None
     assert names["everybody"].trust is not None
     assert names["found"].holds
+    assert names["switchback"].passed
 
 
 def test_every_argument_of_the_read_out_is_named():

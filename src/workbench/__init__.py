@@ -90,6 +90,7 @@ if TYPE_CHECKING:
     from workbench.experiment.read_out import read_out
     from workbench.experiment.sample_ratio import sample_ratio
     from workbench.experiment.spending import plan_looks
+    from workbench.experiment.switchback import switchback_units
     from workbench.experiment.triggers import expected_triggers
     from workbench.experiment.waves import wave_units
     from workbench.experiment.worth import worth
@@ -274,6 +275,7 @@ __all__ = [
     "spend_independence",
     "story",
     "sweep",
+    "switchback_units",
     "table_sizes",
     "telling_customer",
     "tenths_beside_truth",
@@ -371,6 +373,7 @@ _OWNERS = {
         "roi",
         "roi_units",
         "sample_ratio",
+        "switchback_units",
         "triggered_units",
         "watch_ratio",
         "wave_units",

@@ -31,6 +31,7 @@ _GIVEN_BY = {
     "Twins": "a difference of twins, such as workbench.effect_of gives",
     "World": "a world, such as workbench.load_world gives",
     "Segments": "segments, such as workbench.load_segments gives",
+    "Switchback": "blocks of a switchback, such as workbench.switchback_units gives",
     "RfmSummary": "a summary, such as workbench.rfm_summary gives",
     "ClvFit": "a fit, such as workbench.fit_clv gives",
     "UpliftDraws": "draws of uplift, such as the decision of workbench.fit_uplift",

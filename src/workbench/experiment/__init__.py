@@ -35,6 +35,7 @@ from workbench.experiment.result import CarryOver, ReadOut
 from workbench.experiment.sample_ratio import SampleRatio, ratio_p_value, sample_ratio
 from workbench.experiment.segments import Heterogeneity, Novelty, heterogeneity, novelty
 from workbench.experiment.spending import Looks, plan_looks
+from workbench.experiment.switchback import Switchback, switchback_units
 from workbench.experiment.triggered import decision_units, read_decisions
 from workbench.experiment.triggers import Triggers, expected_triggers
 from workbench.experiment.trust import Trust
@@ -75,6 +76,7 @@ __all__ = [
     "ReadOut",
     "Roi",
     "SampleRatio",
+    "Switchback",
     "Triggers",
     "Trust",
     "Worth",
@@ -106,6 +108,7 @@ __all__ = [
     "roi",
     "roi_units",
     "sample_ratio",
+    "switchback_units",
     "triggered_units",
     "watch_ratio",
     "wave_units",

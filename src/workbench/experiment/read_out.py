@@ -28,6 +28,8 @@ from workbench.experiment.question import (
 )
 from workbench.experiment.read_units import read_units
 from workbench.experiment.result import ReadOut
+from workbench.experiment.switchback import ARM_COLUMN, BLOCK, Switchback, refuse_of_blocks
+from workbench.experiment.trust import TrustCheck
 from workbench.experiment.unit_columns import Layout
 from workbench.experiment.units import Source, read_source, take_units
 from workbench.frames import Frame, need_columns
@@ -37,7 +39,7 @@ from workbench.replay import Replay
 
 @checked
 def read_out(
-    units: Source | Replay,
+    units: Source | Replay | Switchback,
     *,
     metrics: Sequence[str | Metric] = (),
     arm: str = "arm",
@@ -68,7 +70,8 @@ def read_out(
 
     Args:
         units: A table with one row a unit (pandas, Polars, lazy, or a Parquet file), or a replay or
-            its decision log, of which customers are the units and ghosts the control.
+            its decision log, of which customers are the units and ghosts the control, or the units of
+            :func:`switchback_units`, whose errors are those of their blocks.
         metrics: Columns, ratios such as ``"sales_cents / visits"``, or metrics; for a decision log
             default purchases and spend.
         arm: Column of the arm. Units without one are left out.
@@ -124,6 +127,12 @@ def read_out(
     '“offer” makes “spend” 14.4% more'
     """
     check_level(level)
+    beside: Sequence[TrustCheck] = ()
+    if isinstance(units, Switchback):
+        other = "" if arm == ARM_COLUMN else arm
+        refuse_of_blocks({"arm": other, "unit": unit, "cluster": cluster, "factors": factors})
+        cluster, beside = BLOCK, units.checks
+        units = units.frame
     decisions = units if isinstance(units, Replay) else read_source(units)
     if isinstance(decisions, Replay) or triggered.is_decision_log(decisions):
         triggered.refuse_of_decisions(
@@ -194,5 +203,6 @@ def read_out(
         assigned_from=assigned_from,
         correction=correction,
         level=level,
+        beside=beside,
         effects=effects,
     )
