@@ -71,7 +71,8 @@ def test_effects_are_those_of_a_loop_over_customers_and_open_windows_are_counted
     for metric, column in (("purchases", "purchases"), ("spend_cents", "spend")):
         gap = means.loc["treatment", column] - means.loc["control", column]
         assert found.estimate(metric).value == pytest.approx(gap, rel=1e-9, abs=1e-9)
-    assert set(found.table["units"]) == {len(people)}
+    among = found.table.query("population == 'triggered'")
+    assert set(among["units"]) == {len(people)}
     triggered = alone.filter(pl.col("reason").is_in(["offered", "held_out"]))["person"].n_unique()
     assert triggered > len(people)
     still_open = triggered - len(people)

@@ -186,7 +186,6 @@ def test_money_of_a_decision_log_adds_up_to_the_effect_of_its_read_out(example_l
     read = wb.read_out(decisions, **asked, covariates=covariates)  # type: ignore[arg-type]  # by name
     found = wb.worth(read, decisions, **asked, margin_share=0.3, covariates=covariates)  # type: ignore[arg-type]  # by name
     money = found.arms["treatment"].table.set_index("figure")
-    whom = "all" if window_days else "triggered"
-    effect = read.estimate("spend_cents", population=whom)  # type: ignore[arg-type]  # one of both
+    effect = read.estimate("spend_cents", population="triggered")
     assert money.loc["sales_cents", "difference"] == pytest.approx(effect.value)
     assert money.loc["sales_cents", "high"] == pytest.approx(effect.interval()[1], rel=5e-3)

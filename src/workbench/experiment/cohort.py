@@ -24,7 +24,9 @@ from workbench.records import DAY_US, HELD_OUT, OFFERED, REASON_OF_CODE
 
 MONEY = ("sales_cents", "margin_cents", "discount_cents")
 _SOURCES = ("amount_cents", "margin_cents", "discount_cents")
-_SETTLED = [REASON_OF_CODE[code].name for code in (OFFERED, HELD_OUT)]
+SETTLED = [REASON_OF_CODE[code].name for code in (OFFERED, HELD_OUT)]
+"""Reasons of a decision that gives an offer, or would have."""
+
 _DECISION_COLUMNS = ("person", "ts", "programme", "arm", "reason", "p_assignment")
 
 
@@ -124,7 +126,7 @@ def first_triggers(
             problem("programme", programme, rule, hint=did_you_mean(programme, names))
         )
     first = (
-        rows.filter(pl.col("reason").is_in(_SETTLED))
+        rows.filter(pl.col("reason").is_in(SETTLED))
         .sort("ts", maintain_order=True)
         .unique("person", keep="first", maintain_order=True)
         .select(
@@ -171,7 +173,7 @@ def around(log: Log, first: pl.DataFrame, windows: tuple[int, int]) -> pl.DataFr
 
     Args:
         log: The log.
-        first: ``person_id`` and ``entered_at``.
+        first: ``person_id`` and ``entered_at``; with ``until``, the window after ends there at the latest.
         windows: Days before and after.
     """
     money = [
@@ -179,12 +181,15 @@ def around(log: Log, first: pl.DataFrame, windows: tuple[int, int]) -> pl.DataFr
     ]
     types = [name for name in ("purchase", "refund") if name in log.counts]
     columns = ["person_id", "ts", "type", *(source for source, _ in money)]
+    names = [name for name in ("person_id", "entered_at", "until") if name in first.columns]
     found = []
     for batch in log.batches(columns, types or None):
-        near = batch.join(first.select("person_id", "entered_at"), on="person_id").with_columns(
+        near = batch.join(first.select(names), on="person_id").with_columns(
             gap_us=(pl.col("ts") - pl.col("entered_at")).dt.total_microseconds()
         )
         after = (pl.col("gap_us") > 0) & (pl.col("gap_us") <= windows[1] * DAY_US)
+        if "until" in names:
+            after &= pl.col("until").is_null() | (pl.col("ts") <= pl.col("until"))
         before = (pl.col("gap_us") <= 0) & (pl.col("gap_us") > -windows[0] * DAY_US)
         sums = []
         for inside, mark in ((after, ""), (before, "_before")):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import pandas as pd
 
@@ -25,6 +25,8 @@ from workbench.experiment.units import Units
 
 EffectKey: TypeAlias = tuple[str, str, Population]
 """Metric, arm and population of an effect."""
+
+Found = TypeVar("Found")
 
 _CONSTANT = 1e-18
 
@@ -100,6 +102,29 @@ def compare_factors(
             else:
                 found[key] = compare_cells(cells, parts[name], effect)
     return found, thin
+
+
+def among(found: Mapping[EffectKey, Found], whom: Population) -> dict[EffectKey, Found]:
+    """Return effects on all units as those of whom the units are.
+
+    >>> among({("visits", "tea", "all"): 1}, "triggered")
+    {('visits', 'tea', 'triggered'): 1}
+    """
+    return {(metric, arm, whom): each for (metric, arm, _), each in found.items()}
+
+
+def beside_each(
+    found: Mapping[EffectKey, Found], more: Mapping[EffectKey, Found]
+) -> dict[EffectKey, Found]:
+    """Return effects with those on the same metric and arm behind each.
+
+    >>> both = beside_each({("a", "x", "triggered"): 1, ("b", "x", "triggered"): 2}, {("a", "x", "diluted"): 3})
+    >>> list(both.values())
+    [1, 3, 2]
+    """
+    places = {key[:2]: place for place, key in reversed(list(enumerate(found)))}
+    both = [*found.items(), *more.items()]
+    return dict(sorted(both, key=lambda each: places.get(each[0][:2], len(places))))
 
 
 def too_thin(metric: Metric, parts: Parts, treatment: Moments, control: Moments) -> str:

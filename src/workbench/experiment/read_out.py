@@ -104,8 +104,8 @@ def read_out(
             concerns columns of a table is not asked of a decision log.
         programme: Which programme of a decision log; may be left out when there is one.
         window_days: For a decision log: outcomes count for this many days from a customer's first
-            trigger; who has not been there that long is left out. The effect is then that among the
-            triggered, with covariates such as ``"spend_before_cents"``, ``day="entered"``, and the
+            trigger; who has not been there that long is left out. Effects are then those among the
+            triggered, and diluted to all who entered, with covariates such as ``"spend_before_cents"``, ``day="entered"``, and the
             carry-over from other programmes. None: all customers, up to the end of the log.
         before_days: For a decision log with a window: the days before the trigger that covariates are of.
         customers: For a decision log with a window: ``person_id`` and the columns of ``segments``.

@@ -15,13 +15,17 @@ from workbench.experiment.balance import Balance, balance
 from workbench.experiment.by_group import by_day, by_segment, by_weekday
 from workbench.experiment.contrasts import Contrast
 from workbench.experiment.counted import count_assigned, count_places, count_stage
-from workbench.experiment.effect import Parts
+from workbench.experiment.effect import Comparison, Parts, Population
 from workbench.experiment.effects import (
+    EffectKey,
+    among,
+    beside_each,
     check_untriggered,
     compare_arms,
     compare_factors,
     effects_table,
 )
+from workbench.experiment.entered import Diluted
 from workbench.experiment.factorial import (
     of_cells,
     units_of,
@@ -66,17 +70,21 @@ def read_units(
     level: float = 0.95,
     beside: Sequence[TrustCheck] = (),
     effects: Sequence[Contrast] = (),
+    whom: Population = "all",
+    diluted: Diluted | None = None,
 ) -> ReadOut:
     """Read checked units out; :func:`read_out` says what the arguments mean.
 
     ``beside`` are checks that were made before; they are held against the verdict too. ``effects`` are
     contrasts of arms, which are then cells of a factorial, instead of each arm against the control.
+    ``whom`` the units are, and ``diluted`` are effects over everyone of whom they are the triggered.
 
     Raises:
         InputError: A value is missing or not finite.
     """
     layout = question.layout
     checks = [
+        *(diluted.checks if diluted is not None else ()),
         *trusting.of_design(assignment, units.control, units.counts),
         *of_cells(effects, units.counts),
         *beside,
@@ -118,9 +126,10 @@ def read_units(
     else:
         comparisons, thin = compare_arms(units, question, parts, moments)
     comparisons |= comparisons_of(by_side)
+    plain = {(name, arm): each for (name, arm, of), each in comparisons.items() if of == "all"}
+    comparisons, thin = _by_population(comparisons, thin, whom, diluted)
     table = effects_table(comparisons, thin, correction, level)
     segmented, daily, weekly = _by_group(units, question, parts, segments, day)
-    plain = {(name, arm): each for (name, arm, whom), each in comparisons.items() if whom == "all"}
     ends = {
         (metric.name, arm): moments[arm][block_name(metric, "all")]
         for metric in question.metrics
@@ -134,10 +143,8 @@ def read_units(
         *weekly.values(),
         *([hanging] if hanging else []),
     ]
-    # An interaction has no units of its own to add its effect up over.
-    sizes = {each.name: units_of(each, units.counts) for each in effects if each.order == 1}
-    counts_of = sizes if effects else units.counts
-    told = said.told(table, trust, [each.text for each in further], level, counts_of)
+    sizes = _counts_of(units, effects, diluted)
+    told = said.told(table, trust, [each.text for each in further], level, sizes)
     return ReadOut(
         table=table,
         text=told.text,
@@ -154,6 +161,30 @@ def read_units(
         worth=told.worth,
         next_step=told.next_step,
     )
+
+
+def _by_population(
+    found: Mapping[EffectKey, Comparison],
+    thin: Mapping[EffectKey, str],
+    whom: Population,
+    diluted: Diluted | None,
+) -> tuple[dict[EffectKey, Comparison], dict[EffectKey, str]]:
+    """Return effects, and why one is not there, of whom the units are, with those diluted to everyone."""
+    if whom != "all":
+        found, thin = among(found, whom), among(thin, whom)
+    if diluted is not None:
+        found, thin = beside_each(found, diluted.comparisons), {**thin, **diluted.thin}
+    return dict(found), dict(thin)
+
+
+def _counts_of(
+    units: Units, effects: Sequence[Contrast], diluted: Diluted | None
+) -> Mapping[str, int]:
+    """Return the units that effects are added up over: of each arm, or of the levels of each effect."""
+    if effects:
+        # An interaction has no units of its own to add its effect up over.
+        return {each.name: units_of(each, units.counts) for each in effects if each.order == 1}
+    return units.counts if diluted is None else diluted.counts
 
 
 def _sizes(

@@ -88,21 +88,26 @@ class ReadOut(text.Result):
         return said.page(self.table, self.level)
 
     def comparison(
-        self, metric: str, arm: str | None = None, population: Population = "all"
+        self, metric: str, arm: str | None = None, population: Population | None = None
     ) -> Comparison:
         """Return the effect on a metric; the arm may be left out when there is one.
+
+        Without a population it is the effect on all units, or where those are the triggered of a fixed
+        window the effect among them.
 
         Raises:
             InputError: There is no such effect; the reason is named.
         """
+        there = {whom for _, _, whom in self.comparisons}
+        asked = population or ("all" if "all" in there or not there else "triggered")
         for (name, label, whom), found in self.comparisons.items():
-            if name == metric and whom == population and arm in {None, label}:
+            if name == metric and whom == asked and arm in {None, label}:
                 return found
         reasons = "; ".join(self.trust.reasons) or "it was not asked for, or has not enough data"
-        raise InputError(f"there is no effect on {metric!r} ({population}): {reasons}")
+        raise InputError(f"there is no effect on {metric!r} ({asked}): {reasons}")
 
     def estimate(
-        self, metric: str, arm: str | None = None, population: Population = "all"
+        self, metric: str, arm: str | None = None, population: Population | None = None
     ) -> Estimate:
         """Return the absolute effect on a metric: value, error and units, as a sequence takes it.
 

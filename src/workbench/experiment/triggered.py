@@ -13,9 +13,10 @@ from typing import Any
 import polars as pl
 
 from workbench import text
-from workbench.decision.assignment import assigned_column, assignment_shares, holdout_columns
+from workbench.decision.assignment import assignment_shares
 from workbench.decision.house import ProgrammeSet
 from workbench.errors import InputError, ParameterError, did_you_mean, problem
+from workbench.experiment.entered import with_everyone
 from workbench.experiment.metrics import Covariate, Metric, as_metric
 from workbench.experiment.multiplicity import Correction
 from workbench.experiment.question import Question
@@ -97,7 +98,7 @@ def read_decisions(
 
     Returns:
         Effects over all units, among the triggered from their first trigger on, and diluted to all; with
-        windows, those among the triggered whose window has closed.
+        windows, those among the triggered whose window has closed, and diluted to all who entered.
 
     Raises:
         InputError: There is no log, or no decision of the programme.
@@ -172,7 +173,7 @@ def decision_units(
     start, end = people["start"].min(), log.last_ts
     people = people.filter(~pl.col("held")).drop("start", "held")
     if rules is not None:
-        people = _with_untriggered(people, log, rules, programme)
+        people = with_everyone(people, log, rules, programme)
     sums = _sums(log, people, start)
     viewed = _answered(rows, log, [_VIEWED])["person"]
     at = (pl.lit(end) - pl.col("first")).dt.total_microseconds() / DAY_US
@@ -222,22 +223,6 @@ def _sums(log: Log, people: pl.DataFrame, start: Any) -> pl.DataFrame:
         ):
             sums.append((value * where).sum().alias(name + mark))
     return known.group_by("person").agg(sums)
-
-
-def _with_untriggered(
-    people: pl.DataFrame, log: Log, rules: ProgrammeSet, programme: str
-) -> pl.DataFrame:
-    """Return every customer of the log who is in the experiment, with or without a decision."""
-    experiment: Any = next(each for each in rules if each.name == programme).experiment
-    persons = log.codes("person").rename("person")
-    _, arms = assigned_column(experiment, persons)
-    names = [name for name, _, _ in experiment.ranges]
-    held, _ = holdout_columns(rules.house.holdout, persons)
-    everyone = pl.DataFrame({"person": persons, "place": arms, "held": held})
-    inside = everyone.filter(~pl.col("held") & (pl.col("place") < len(names)))
-    labels = pl.Series(names, dtype=pl.String).gather(inside["place"].cast(pl.UInt32))
-    assigned = inside.select("person").with_columns(arm=labels)
-    return assigned.join(people.drop("arm"), on="person", how="left")
 
 
 def named_programme(rows: pl.LazyFrame, programme: str | None) -> str:

@@ -19,6 +19,8 @@ from workbench import text
 from workbench.decision.house import ProgrammeSet
 from workbench.errors import InputError, ParameterError, problem
 from workbench.experiment.cohort import Cohort, triggered_units
+from workbench.experiment.effect import Population
+from workbench.experiment.entered import Diluted, dilute, entered_units
 from workbench.experiment.metrics import Covariate, Metric, as_covariate, as_metric, spoken
 from workbench.experiment.multiplicity import Correction
 from workbench.experiment.question import Question
@@ -35,6 +37,7 @@ ENTERED = "entered"
 """Column of the local day of the first trigger."""
 
 _EXPOSED = "·exposed"
+_TRIGGERED: Population = "triggered"
 _SALES = "sales"
 _SPEND = "spend"
 
@@ -85,7 +88,8 @@ def read_windows(
         level: Level of the intervals.
 
     Returns:
-        Effects among the triggered whose window has closed, with the carry-over beside them.
+        Effects among the triggered whose window has closed and diluted to all who entered, with the
+        carry-over beside them.
 
     Raises:
         InputError: Nobody was triggered, or the table of customers breaks its contract.
@@ -116,8 +120,12 @@ def read_windows(
     asked = tuple(as_metric(each, schema) for each in metrics or ("purchases", "spend_cents"))
     question = Question(metrics=asked, covariates=covariates, layout=Layout())
     beside = _beside(cohort, frame, windows.window_days)
+    everyone = entered_units(
+        log, rows, programme, cohort, programmes=rules, outcome_days=windows.window_days
+    )
+    diluted = dilute(_named(everyone), question, cohort.shares, windows.window_days)
 
-    def read(units: Units, checks: Sequence[TrustCheck]) -> ReadOut:
+    def read(units: Units, checks: Sequence[TrustCheck], diluted: Diluted | None = None) -> ReadOut:
         return read_units(
             units,
             question,
@@ -127,9 +135,11 @@ def read_windows(
             correction=correction,
             level=level,
             beside=checks,
+            whom=_TRIGGERED,
+            diluted=diluted,
         )
 
-    found = read(taken, beside)
+    found = read(taken, beside, diluted)
     if not found.passed or reached.is_empty():
         return found
     alone = frame.filter(~pl.col(_EXPOSED))
@@ -202,8 +212,10 @@ def _beside(cohort: Cohort, units: pl.DataFrame, window_days: int) -> list[Trust
 def _carry_over(found: ReadOut, without: ReadOut) -> CarryOver:
     """Return the effects with and without who was reached by another programme."""
     rows, parts = [], []
-    for (metric, arm, _), each in found.comparisons.items():
-        other = without.comparisons.get((metric, arm, "all"))
+    for (metric, arm, whom), each in found.comparisons.items():
+        if whom != _TRIGGERED:
+            continue
+        other = without.comparisons.get((metric, arm, whom))
         rows.append(
             {
                 "metric": metric,
