@@ -13,10 +13,10 @@ import polars as pl
 import pytest
 
 import workbench as wb
+from workbench.decision.written import changed
 
-PAGE = (Path(__file__).resolve().parent.parent / "docs" / "experiments.md").read_text(
-    encoding="utf-8"
-)
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
@@ -70,6 +70,11 @@ def test_every_block_runs(tmp_path, monkeypatch, example_log, example_replayed):
         "replayed": example_replayed,
         "customers": customers,
     }
+    names["house_programmes"] = changed(
+        wb.load_programmes(ROOT / "params" / "programmes" / "grocery"),
+        {"house.holdout": {"share": 0.25, "salt": "house"}},  # type: ignore[dict-item]  # as a file writes it
+    )
+    names["decisions"] = wb.replay(example_log, names["house_programmes"]).decisions()
     for block in BLOCKS:
         exec(compile(block, "docs/experiments.md", "exec"), names)  # noqa: S102 - the page's own
     assert names["read"].passed
@@ -79,6 +84,7 @@ def test_every_block_runs(tmp_path, monkeypatch, example_log, example_replayed):
     assert names["everybody"].trust is not None
     assert names["found"].holds
     assert names["switchback"].passed
+    assert names["uplift"].passed
 
 
 def test_every_argument_of_the_read_out_is_named():

@@ -84,6 +84,7 @@ if TYPE_CHECKING:
     from workbench.experiment.bayes import believe
     from workbench.experiment.cohort import triggered_units
     from workbench.experiment.design import design
+    from workbench.experiment.holdout import holdout_units
     from workbench.experiment.monitor import monitor
     from workbench.experiment.preview import preview_assignment
     from workbench.experiment.ratio_watch import watch_ratio
@@ -217,6 +218,7 @@ __all__ = [
     "growth_beside",
     "heterogeneity_test",
     "holdout_check",
+    "holdout_units",
     "hourly_share",
     "ingest",
     "label_triggers",
@@ -362,6 +364,7 @@ _OWNERS = {
         "design",
         "expected_triggers",
         "growth_beside",
+        "holdout_units",
         "launch_decision",
         "learn_prior",
         "monitor",

@@ -10,6 +10,7 @@ from workbench.experiment.cohort import Cohort, triggered_units
 from workbench.experiment.design import Design, design
 from workbench.experiment.effect import Comparison, Estimate, Parts, Population, compare
 from workbench.experiment.growth import Growth, growth_beside
+from workbench.experiment.holdout import holdout_units
 from workbench.experiment.launch import (
     LaunchDecision,
     Prior,
@@ -93,6 +94,7 @@ __all__ = [
     "flat_prior",
     "growth_beside",
     "heterogeneity",
+    "holdout_units",
     "launch_decision",
     "learn_prior",
     "monitor",

@@ -115,7 +115,7 @@ def first_triggers(
     decisions: Frame | str | Path, programme: str, programmes: ProgrammeSet | None
 ) -> tuple[pl.DataFrame, dict[str, float]]:
     """Return the first trigger of each customer, and the stated share of each arm."""
-    frame = _decision_rows(decisions)
+    frame = decision_rows(decisions)
     need_columns(frame.collect_schema(), _DECISION_COLUMNS, "decision log")
     rows = frame.select(_DECISION_COLUMNS).filter(pl.col("programme") == programme).collect()
     if rows.is_empty():
@@ -150,7 +150,7 @@ def first_triggers(
     return first.drop("p_assignment"), {arm: stated[arm] / whole for arm in order}
 
 
-def _decision_rows(decisions: Frame | str | Path) -> pl.LazyFrame:
+def decision_rows(decisions: Frame | str | Path) -> pl.LazyFrame:
     """Return the rows of a decision log that is given as a frame or as its folder."""
     if isinstance(decisions, pl.LazyFrame):
         return decisions
