@@ -20,7 +20,7 @@ from workbench.experiment.counted import count_assigned
 from workbench.experiment.effect import Comparison, Estimate, check_level
 from workbench.experiment.metrics import check_numbers, pair_of
 from workbench.experiment.pairs import Pair
-from workbench.experiment.redemptions import ASSUMPTIONS, Assumption, classes_of, said_of
+from workbench.experiment.redemptions import ASSUMPTIONS, DIP, Assumption, classes_of, said_of
 from workbench.experiment.sample_ratio import sample_ratio
 from workbench.experiment.unit_columns import Layout
 from workbench.experiment.units import Source, take_units
@@ -112,7 +112,8 @@ def roi(
         A row a figure with its interval a customer and over all, and the classes of redemptions.
 
     Raises:
-        ParameterError: An arm, an assumption, ``customers`` or ``level`` is not possible.
+        ParameterError: An arm, an assumption, ``customers`` or ``level`` is not possible, or a dip is
+            assumed and no column says what came after.
         InputError: There is no control, an arm has fewer than two customers, the arms are not as
             large as they were meant to be, or a column is missing, is no number or has nulls.
 
@@ -141,6 +142,9 @@ def roi(
     if "purchases" not in there:
         there = [name for name in there if name not in _OF_REDEMPTIONS]
     check_numbers(there, schema, "column")
+    if DIP in assume and "purchases_after" not in there:
+        rule = "needs purchases and purchases_after (of a decision log: days behind its window, after_days)"
+        raise ParameterError(problem("assume", DIP, rule))
     before = [pair_of(each) for each in covariates]
     known = list(dict.fromkeys(each for pair in before for each in pair if each))
     check_numbers(known, schema, "covariate")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from typing import Any
+
 import polars as pl
 
+from workbench import text
 from workbench.arguments import checked
 from workbench.decision.house import ProgrammeSet
-from workbench.experiment.cohort import holds, triggered_units
+from workbench.errors import InputError, ParameterError, problem
+from workbench.experiment.cohort import around, holds, triggered_units
 from workbench.experiment.triggered import decision_units
 from workbench.frames import Frame, as_polars
 from workbench.log import Log
@@ -33,6 +38,7 @@ def roi_units(
     programmes: ProgrammeSet | None = None,
     window_days: int | None = None,
     before_days: int = 28,
+    after_days: int | None = None,
 ) -> pl.DataFrame:
     """Return what customers did since their first offer, or since the first ghost in the control.
 
@@ -44,16 +50,20 @@ def roi_units(
         window_days: Days from the first trigger in which outcomes count; who has not been there that
             long is left out. None: up to the end of the log.
         before_days: With a window: the days before the trigger that sums before are of.
+        after_days: With a window: the days behind it in which a dip would be what was pulled forward;
+            who has not been there until then is left out too. None: nothing is said of them.
 
     Returns:
         A row a customer who got an offer, or would have: ``person``, ``arm``, and the columns of
         :func:`roi`: ``purchases``, ``sales_cents``, ``margin_cents``, ``discount_cents`` and
         ``redemptions``, of these what the log holds; and for covariates the same sums before, such as
         ``sales_before_cents``, without a window since the programme's first decision, with ``days_left``
-        to the end of the log.
+        to the end of the log. With ``after_days`` there are ``purchases_after``.
 
     Raises:
-        InputError: A column is missing, or the programme decided nothing.
+        InputError: A column is missing, the programme decided nothing, or the log ends before the days
+            behind the window of anybody do.
+        ParameterError: There are days behind a window without one, or not at least a day.
 
     >>> from workbench.decision import load_programmes
     >>> from workbench.world import load_world, simulate
@@ -63,6 +73,7 @@ def roi_units(
     >>> roi_units(made.decisions(), made.log, "nth_purchase").columns[:3]
     ['person', 'arm', 'purchases']
     """
+    _check_after(after_days, window_days)
     every = as_polars(decisions, "decisions")
     rows = every.filter(pl.col("programme") == programme)
     there = {
@@ -87,12 +98,49 @@ def roi_units(
         )
         named = cohort.frame.rename({"person_id": "person", "entered_at": "first"})
         mine = named.select("person", "arm", "first", *there, *(_before(each) for each in there))
+        if after_days is not None:
+            mine = _with_after(log, mine, window_days, after_days)
     units = mine.with_columns(pl.col("person").cast(pl.String)).sort("person")
     if not log.counts.get(_REDEEMED):
         return units.drop("first")
     redeemed = _redeemed(rows, units, log, window_days)
     counted = pl.col("redemptions").fill_null(0)
     return units.join(redeemed, on="person", how="left").with_columns(counted).drop("first")
+
+
+def _check_after(after_days: int | None, window_days: int | None) -> None:
+    """Refuse days behind a window that is not there."""
+    if after_days is None:
+        return
+    if window_days is None:
+        rule = "needs window_days: without a window there is nothing behind it"
+        raise ParameterError(problem("after_days", after_days, rule))
+    if after_days < 1:
+        raise ParameterError(problem("after_days", after_days, "must be at least 1"))
+
+
+def _with_after(log: Log, units: pl.DataFrame, window_days: int, after_days: int) -> pl.DataFrame:
+    """Return the units of whom the days behind the window are over, with the purchases in them."""
+    last: Any = log.last_ts
+    both = dt.timedelta(days=window_days + after_days)
+    there = units.filter(pl.col("first") <= last - both)
+    if there["arm"].n_unique() < units["arm"].n_unique():
+        raise InputError(
+            f"{text.NOT_ENOUGH_DATA}: the log ends before the {text.days(after_days)} behind the window of "
+            f"{text.days(window_days)} do, for all of an arm; take fewer days"
+        )
+    closed = there.select(
+        person_id=pl.col("person").cast(pl.String),
+        entered_at=pl.col("first") + dt.timedelta(days=window_days),
+    )
+    sums = around(log, closed, (1, after_days)).select(
+        pl.col("person_id").alias("person"), purchases_after="purchases"
+    )
+    return (
+        there.with_columns(pl.col("person").cast(pl.String))
+        .join(sums, on="person", how="left")
+        .with_columns(pl.col("purchases_after").fill_null(0))
+    )
 
 
 def _before(name: str) -> str:

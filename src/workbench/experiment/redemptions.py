@@ -18,6 +18,8 @@ from workbench.experiment.pairs import Pair
 
 Assumption: TypeAlias = Literal["no_halo", "no_harm", "dip_is_pulled_forward"]
 
+DIP: Assumption = "dip_is_pulled_forward"
+
 ASSUMPTIONS: dict[Assumption, str] = {
     "no_halo": "an offer makes no further visit but the one at which it is redeemed",
     "no_harm": "an offer takes no visit away within the window",
@@ -43,7 +45,7 @@ def classes_of(
         return pair.compare(name).absolute
 
     redeemed, more, anyway = effect("redemptions"), effect("purchases"), effect("cannibalised")
-    dip = "dip_is_pulled_forward" in assumed and "purchases_after" in there
+    dip = DIP in assumed
     halo, harm = "no_halo" not in assumed, "no_harm" not in assumed
     cannibalised = (zero if harm else anyway, redeemed if halo else anyway)
     not_anyway = redeemed if harm else more

@@ -91,6 +91,7 @@ def worth(
     programme: str | None = None,
     window_days: int | None = None,
     before_days: int = 28,
+    after_days: int | None = None,
     customers: int | None = None,
     assume: Sequence[Assumption] = (),
     level: float = 0.95,
@@ -120,6 +121,9 @@ def worth(
         programme: Which programme of a decision log.
         window_days: For a decision log: days from the first trigger in which outcomes count.
         before_days: For a decision log with a window: the days before the trigger that covariates are of.
+        after_days: For a decision log with a window: the days behind it in which a dip would be what was
+            pulled forward, as ``dip_is_pulled_forward`` assumes. Money is then that of the customers of whom
+            those days are over.
         customers: To how many customers an offer would go; None: those of the arm for what it earned,
             and those of all arms for what to do next.
         assume: What may be assumed of redemptions, as in :func:`roi`.
@@ -162,7 +166,7 @@ def worth(
     source = units if isinstance(units, Replay) else read_source(units)
     if isinstance(source, Replay) or is_decision_log(source):
         log = open_log(outcomes) if isinstance(outcomes, str | Path) else outcomes
-        taken = _of_decisions(source, log, programme, (window_days, before_days))
+        taken = _of_decisions(source, log, programme, (window_days, before_days, after_days))
         covariates = _names_of_money(covariates) if window_days else _AMONG
     else:
         taken = _of_table(
@@ -217,7 +221,7 @@ def _of_decisions(
     source: Replay | pl.LazyFrame,
     log: Log | None,
     programme: str | None,
-    windows: tuple[int | None, int],
+    windows: tuple[int | None, int, int | None],
 ) -> _Taken:
     """Return the customers of a decision log who got an offer, or would have."""
     rules: ProgrammeSet | None = source.rules if isinstance(source, Replay) else None
@@ -227,7 +231,7 @@ def _of_decisions(
     if log is None:
         raise InputError("the decision log needs outcomes; give the log as outcomes=wb.open_log(…)")
     name = named_programme(every, programme)
-    window_days, before_days = windows
+    window_days, before_days, after_days = windows
     units = roi_units(
         every.collect(),
         log,
@@ -235,6 +239,7 @@ def _of_decisions(
         programmes=rules,
         window_days=window_days,
         before_days=before_days,
+        after_days=after_days,
     )
     shares = (
         first_triggers(every, name, rules)[1]
