@@ -48,7 +48,7 @@ from workbench.replay import DecisionCore, replay
 
 HERE = Path(__file__).resolve().parent
 PROGRAMMES, PLAIN = HERE / "programmes", HERE / "plain"
-SAMPLE_EVENTS, SAMPLE_PERSONS = 200_000, 10_000
+SAMPLE_EVENTS = 200_000
 ONE_AT_A_TIME, WARM_UP = 5_000, 500
 RUNS = 3
 COLUMN_OF = {column.decoded: column for column in CONTRACT}
@@ -213,13 +213,15 @@ def by_other_means(log: Log) -> dict[str, Any]:
     }
 
 
-def figures(scratch: Path, log: Path, events: int, runs: int) -> dict[str, Any]:
+def figures(scratch: Path, log: Path, events: int, sample_events: int, runs: int) -> dict[str, Any]:
     """Make what is missing, measure, and return the figures."""
     persons = min(PERSONS, max(1_000, events // 20))
     if not (log / "manifest.json").exists():
         make_log(log, events=events, persons=persons)
     quarter = make_log(scratch / "quarter", events=events // 4, persons=persons // 4).path
-    sample = make_log(scratch / "sample", events=SAMPLE_EVENTS, persons=SAMPLE_PERSONS, parts=4)
+    sample = make_log(
+        scratch / "sample", events=sample_events, persons=sample_events // 20, parts=4
+    )
     told = in_child(log, scratch / "out", runs)
     small = in_child(quarter, scratch / "out-quarter", runs)
     per_event = told["replay_s"] / told["events"]
@@ -251,15 +253,14 @@ def main() -> None:
         return
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--events", type=int, default=EVENTS, help="events of the log")
-    parser.add_argument("--quick", action="store_true", help="a tenth of the size, one run")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the sizes, one run")
     parser.add_argument("--log", type=Path, help="where the log is, or is made and kept")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
-    events = options.events // 10 if options.quick else options.events
+    part, runs = (10, 1) if options.quick else (1, RUNS)
     with tempfile.TemporaryDirectory() as name:
-        found = figures(
-            Path(name), options.log or Path(name) / "log", events, 1 if options.quick else RUNS
-        )
+        log = options.log or Path(name) / "log"
+        found = figures(Path(name), log, options.events // part, SAMPLE_EVENTS // part, runs)
     if options.json:
         print(json.dumps(found))
         return

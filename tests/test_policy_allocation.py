@@ -269,3 +269,16 @@ def test_a_budget_below_its_cheapest_offer_and_shares_out_of_reach_are_refused()
             VALUE, COST, offers=["meal", "tea"], minimum_shares={"meal": 1.0},
             contacts=[ContactLimit(customers=1)],
         )  # fmt: skip
+
+
+def test_limits_are_shown_in_money_and_by_what_a_dollar_or_a_customer_more_would_earn():
+    value, cost = np.array([[300.0], [200.0], [100.0]]), np.full((3, 1), 100.0)
+    budget = allocate(value, cost, offers=["tea"], budgets=[Budget(amount_cents=150)])
+    pieces = allocate(value, cost, offers=["tea"], inventory={"tea": 1})
+    shown = [each.limits_page.iloc[0] for each in (budget, pieces)]
+    assert [(row["limit"], row["one_more"]) for row in shown] == [
+        ("$1.50", "dollar"),
+        ("1", "customer"),
+    ]
+    dollar, cent = shown[0]["earns"], budget.limits["worth_of_one_more"][0]
+    assert dollar == f"${cent:.2f}"

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from scipy import special, stats
+from scipy import special
 
 from workbench.errors import InputError, ParameterError
 from workbench.uplift import (
@@ -21,13 +21,10 @@ from workbench.uplift import (
 )
 from workbench.uplift.cells import cells_of
 from workbench.uplift.costs import cost_draws
-from workbench.uplift.model import model_of
-from workbench.uplift.priors import UpliftPrior
 from workbench.uplift.sampling import sampled
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    import nutpie
     import pymc as pm
 
 LIFT = {"north": 0.15, "south": -0.1}
@@ -148,34 +145,6 @@ def test_pymcs_own_sampler_gives_the_same_effects(fit):
     assert np.abs(gap / error).max() < 0.5
 
 
-def test_ranks_of_what_was_drawn_from_the_prior_are_uniform():
-    """Simulation-based calibration (Talts et al. 2018) over draws from the model itself."""
-    prior = UpliftPrior(baseline=0.5, baseline_spread=0.3)
-    frame = experiment(900)
-    cells = cells_of(
-        frame, outcomes={"converted": "conversion"}, by=["city", "age"], arm="arm",
-        control="control", unit=None, covariate=None,
-    )  # fmt: skip
-    ranks = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model = model_of(cells, "converted", prior, plain=True)
-        compiled = nutpie.compile_pymc_model(model)
-        drawn = pm.draw([model["level"], model["effect"]], 120, random_seed=5)
-        rng = np.random.default_rng(5)
-        for level, effect in zip(*drawn, strict=True):
-            eta = np.column_stack([level, level[:, None] + effect])
-            yes = rng.binomial(cells.n.astype(int), special.expit(eta)).astype(float)
-            trace = nutpie.sample(
-                compiled.with_data(sum_yes=yes), draws=300, tune=300, chains=1, cores=1, seed=7,
-                progress_bar=False, target_accept=0.9,
-            )  # fmt: skip
-            posterior = np.asarray(trace.posterior["effect"])[0, ::10]
-            ranks.append((posterior[:, 0, 1] < effect[0, 1]).sum())
-    counts = np.histogram(ranks, bins=np.linspace(-0.5, 30.5, 7))[0]
-    assert stats.chisquare(counts).pvalue > 0.001, counts
-
-
 def test_rat_tumours_have_the_means_of_the_exact_grid_by_grid_and_by_sampler():
     """Gelman et al., Bayesian Data Analysis (3rd ed.), section 5.3: tumours of 71 groups of rats."""
     tumours = [
@@ -194,15 +163,15 @@ def test_rat_tumours_have_the_means_of_the_exact_grid_by_grid_and_by_sampler():
         total = sum(special.betaln(a + k, b + m - k) for k, m in zip(y, n, strict=True))
         return total - len(y) * special.betaln(a, b) - 2.5 * np.log(a + b)
 
-    x = np.linspace(-2.3, -1.3, 400)[:, None]
-    z = np.linspace(1.0, 5.0, 400)[None, :]
+    x = np.linspace(-3.5, -0.5, 300)[:, None]
+    z = np.linspace(0.0, 9.0, 300)[None, :]
     b = np.exp(z) / (np.exp(x) + 1)
     a = np.exp(x) * b
     # The grid is even in log(a/b) and log(a + b), where the density has the factor a·b.
     weight = np.exp((at := log_posterior(a, b) + np.log(a) + np.log(b)) - at.max())
     weight /= weight.sum()
-    assert (weight * a).sum() == pytest.approx(2.40266, abs=0.02)
-    assert (weight * b).sum() == pytest.approx(14.32003, abs=0.1)
+    assert (weight * a).sum() == pytest.approx(2.40266, abs=1e-4)
+    assert (weight * b).sum() == pytest.approx(14.32003, abs=2e-4)
     with pm.Model() as model:
         total, share = pm.HalfFlat("total"), pm.Uniform("share")
         alpha, beta = (

@@ -64,6 +64,25 @@ class Allocation(text.Result):
     price_of_cost: Floats
     price_of_contact: Floats
 
+    @property
+    def limits_page(self) -> pd.DataFrame:
+        """The limits as a reader sees them: budgets in money, and what one more dollar, piece or customer earns."""
+        money = self.limits["unit"] == "cents"
+        rows = []
+        for row, is_money in zip(self.limits.to_dict("records"), money, strict=True):
+            write = text.amount if is_money else text.count
+            rows.append(
+                {
+                    "limit_of": row["limit_of"],
+                    "limit": write(row["limit"]),
+                    "used": write(row["used"]),
+                    "binds": row["binds"],
+                    "one_more": "dollar" if is_money else "customer",
+                    "earns": text.amount(row["worth_of_one_more"] * (100 if is_money else 1)),
+                }
+            )
+        return pd.DataFrame(rows)
+
 
 @checked
 def allocate(
