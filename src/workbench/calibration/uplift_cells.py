@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy import special
+from scipy import special, stats
 
-from workbench.calibration.studies import LEVEL, Draw, Figure, Floats, study
+from workbench.calibration.studies import COVERAGE, LEVEL, Draw, Figure, Floats, study
+from workbench.policy import Budget, allocate, profit_on_held_out
 from workbench.uplift import UpliftDraws, UpliftPrior, one_rule
 from workbench.uplift.cells import Cells, cells_of
 from workbench.uplift.kinds import KINDS
@@ -36,6 +37,7 @@ INSIDE = (
     Figure("share of cells held at 95 %", LEVEL, is_rate=False),
     Figure("share of cells held at 50 %", _HALF, is_rate=False),
 )
+IN_ERRORS = Figure("error, in standard errors", 0.0, is_rate=False)
 HOLDS = Figure("profit of the choice held at 95 %", LEVEL)
 CONSTANT = Figure("cells told apart, constant effect", 1 - LEVEL, "at most")
 NOTHING = Figure("cells told apart, no effect", 1 - LEVEL, "at most")
@@ -71,7 +73,7 @@ class _Model:
 
     def posterior(self, rng: Draw, eta: Floats, extras: dict[str, Floats]) -> Floats:
         """Return draws of the mean outcome, draw x cell x arm, from an experiment with this truth."""
-        outcome = _outcomes(self.kind, rng, eta[self._at], extras, self._at[0])
+        outcome = _outcomes(self.kind, rng, eta[self.at], extras, self.at[0])
         import nutpie  # noqa: PLC0415 - takes seconds
 
         found = _summed(self.frame.with_columns(outcome=pl.Series(outcome)), self.kind)
@@ -95,7 +97,7 @@ class _Model:
         return np.asarray(KINDS[self.kind].mean(predictor, {name: drawn[name] for name in extras}))
 
     @property
-    def _at(self) -> tuple[np.ndarray, np.ndarray]:
+    def at(self) -> tuple[np.ndarray, np.ndarray]:
         """The cell and arm of each customer."""
         keys = pl.DataFrame(self.cells.table).with_row_index("cell")
         arms = {name: k for k, name in enumerate(self.cells.arms)}
@@ -177,11 +179,11 @@ def _wide(sums: Any) -> dict[str, Floats]:
     }
 
 
-def _decided(cells: Cells, mean: Floats) -> UpliftDraws:
+def _decided(cells: Cells, mean: Floats, cost: float = 0.0) -> UpliftDraws:
     """Return the draws of a decision by the mean outcome."""
     return UpliftDraws(
         cells=cells.table, by=cells.by, arms=cells.arms, customers=cells.n.sum(axis=1),
-        value=mean[:, :, 1:] - mean[:, :, :1], cost=np.zeros(mean[:, :, 1:].shape),
+        value=mean[:, :, 1:] - mean[:, :, :1], cost=np.full(mean[:, :, 1:].shape, cost),
         baseline=mean[:, :, 0], measure="outcome", said="", passed=True,
     )  # fmt: skip
 
@@ -230,6 +232,23 @@ def _one_rule(rng: Draw) -> tuple[float, ...]:
         mean = model.posterior(rng, eta, extras)
         told.append(float(one_rule(_decided(model.cells, mean)).differs))
     return tuple(told)
+
+
+@study("profit of a plan, held out", COVERAGE, IN_ERRORS, every=20, about="uplift")
+def _plan_held_out(rng: Draw) -> tuple[float, ...]:
+    """A plan within a budget, made from one half of an experiment and judged by the other half."""
+    model = _model("amount")
+    eta, extras = model.truth(rng, differ=1.0, effect=1.0)
+    mean = model.posterior(rng, eta, extras)
+    draws = _decided(model.cells, mean, cost=1.0)
+    plan = allocate(draws, budgets=[Budget(amount_cents=0.4 * _CUSTOMERS)])
+    outcome = _outcomes("amount", rng, eta[model.at], extras, model.at[0])
+    kept = model.frame.with_columns(outcome=pl.Series(outcome))
+    found = profit_on_held_out(plan, draws, kept, profit="outcome")
+    truth = float((plan.weight[:, None] * plan.share * (eta[:, 1:] - eta[:, :1])).sum())
+    error = (found.high_cents - found.low_cents) / (2 * float(stats.norm.isf((1 - LEVEL) / 2)))
+    held = float(found.low_cents <= truth <= found.high_cents)
+    return held, (found.profit_cents - truth) / error if error else 0.0
 
 
 @study("uplift by cell: visits", *INSIDE, every=20, about="uplift")

@@ -1,6 +1,7 @@
 """From uplift to a decision: who gets which offer, and the policy file that says so. Owns no estimate."""
 
 from workbench.policy.allocation import Allocation, allocate, allocation_by_budget
+from workbench.policy.held_out import HeldOutProfit, profit_on_held_out
 from workbench.policy.policy_file import policy_of, policy_table, read_policy, write_policy
 from workbench.policy.resources import Budget, ContactLimit
 from workbench.policy.triggers import TriggerPlan, plan_over_triggers, triggers_of
@@ -10,6 +11,7 @@ __all__ = [
     "Allocation",
     "Budget",
     "ContactLimit",
+    "HeldOutProfit",
     "ResponseClasses",
     "TriggerPlan",
     "allocate",
@@ -17,6 +19,7 @@ __all__ = [
     "plan_over_triggers",
     "policy_of",
     "policy_table",
+    "profit_on_held_out",
     "read_policy",
     "response_classes",
     "triggers_of",
