@@ -154,6 +154,7 @@ def test_a_log_in_which_everyone_was_triggered_has_no_diluted_effect(made):
     only = rows.filter(pl.col("reason") != "not_in_audience")
     found = wb.read_out(only, outcomes=log, window_days=WINDOW, metrics=["purchases"])
     assert set(found.table["population"]) == {"triggered"}
+    assert "Everyone with a decision was triggered, so the effect is not diluted" in found.text
 
 
 def test_with_a_replay_every_customer_of_the_log_entered(example_log):

@@ -9,6 +9,7 @@ import pytest
 import workbench as wb
 from small_log import small_log
 from workbench.errors import InputError, ParameterError
+from workbench.run.parameters import ReadOutExperiment
 
 START = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 WINDOW, AFTER, ENTRIES = 10, 8, 12
@@ -76,13 +77,16 @@ def test_redemptions_are_split_as_they_were_made(made):
     asked = {"outcomes": log, "window_days": WINDOW}
     read = wb.read_out(rows, **asked)
     found = wb.worth(read, rows, **asked, after_days=AFTER, margin_share=0.4, assume=ALL)
-    split = found.arms["treatment"].redemptions.set_index("class")
     treated = truth.filter("offered")
+    split = found.arms["treatment"].redemptions.set_index("class")
     for name in CLASSES:
         assert split.loc[name, "low"] == pytest.approx(split.loc[name, "high"])
         assert split.loc[name, "low_end"] < treated[name].mean() < split.loc[name, "high_end"]
     assert split.loc["pulled_forward", "low_end"] > 0
     assert "what is missing after the window was pulled forward into it" in found.text
+    assert (
+        f"Over the {treated.height} units of “treatment” the effect on “spend” comes" in read.text
+    )
 
 
 def test_without_days_behind_the_window_what_was_pulled_forward_is_a_bound(made):
@@ -118,3 +122,12 @@ def test_days_behind_no_window_are_refused(made, given, said):
         wb.roi_units(rows, log, "made", **given)
     with pytest.raises(InputError, match="the log ends before the 90 days behind the window of 10"):
         wb.roi_units(rows, log, "made", window_days=10, after_days=90)
+
+
+@pytest.mark.parametrize("said", [{}, {"window_days": 7, "mailing": "2026-03-11T00:00:00Z"}])
+def test_days_behind_no_window_of_a_decision_log_are_refused_before_a_run(said):
+    given = {"after_days": 5, "outcomes": "none"} | said
+    with pytest.raises(
+        ParameterError, match="after_days was 5, needs window_days of a decision log"
+    ):
+        ReadOutExperiment.from_mapping(given, source="params/dip.yaml")

@@ -183,7 +183,8 @@ def _first(known: pd.DataFrame) -> _Row:
 
 def _worth(known: pd.DataFrame, counts: Mapping[str, int]) -> str:
     """Say what effects on money come to over all units of an arm."""
-    whom = "diluted" if "diluted" in set(known["population"]) else "all"
+    there = set(known["population"])
+    whom = next((each for each in ("diluted", "all") if each in there), "triggered")
     parts = []
     for row in known.to_dict("records"):
         metric, arm = str(row["metric"]), str(row["arm"])

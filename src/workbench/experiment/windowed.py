@@ -38,6 +38,12 @@ ENTERED = "entered"
 
 _EXPOSED = "·exposed"
 _TRIGGERED: Population = "triggered"
+_NOBODY_ELSE = TrustCheck(
+    "dilution",
+    "everyone with a decision was triggered, so the effect is not diluted; a replay knows who had none",
+    holds=False,
+    blocks=None,
+)
 _SALES = "sales"
 _SPEND = "spend"
 
@@ -124,6 +130,8 @@ def read_windows(
         log, rows, programme, cohort, programmes=rules, outcome_days=windows.window_days
     )
     diluted = dilute(_named(everyone), question, cohort.shares, windows.window_days)
+    if diluted is None:
+        beside.append(_NOBODY_ELSE)
 
     def read(units: Units, checks: Sequence[TrustCheck], diluted: Diluted | None = None) -> ReadOut:
         return read_units(

@@ -379,6 +379,12 @@ class ReadOutExperiment(NotebookParameters):
     before_days: int = Field(
         28, ge=1, le=3650, description="with them: days before it, for covariates"
     )
+    after_days: int = Field(
+        0,
+        ge=0,
+        le=3650,
+        description="decision log: days behind the window, where a dip was pulled forward; 0: none",
+    )
     customers: NameOrPath = Field(
         "none", description="with them: Parquet of person_id and segments; none: without"
     )
@@ -453,6 +459,10 @@ class ReadOutExperiment(NotebookParameters):
     def _mailing_has_a_window(self) -> Self:
         if self.mailing and not self.window_days:
             raise ValueError("window_days was 0, must be at least 1 with a mailing")
+        if self.after_days and (self.mailing or not self.window_days):
+            raise ValueError(
+                f"after_days was {self.after_days}, needs window_days of a decision log, behind which they are"
+            )
         if self.mailing and self.outcomes != "none":
             raise ValueError(
                 f"outcomes was {self.outcomes!r}, must be none with a mailing, whose log is the source"
@@ -549,6 +559,7 @@ class ReadOutExperiment(NotebookParameters):
             "margin_share": self.margin_share or None,
             "assume": self.listed("assume"),
             "customers": self.reach or None,
+            "after_days": self.after_days or None,
             "prior": None if self.archive == "none" else prior_of(self.path("archive")),
         }
 
