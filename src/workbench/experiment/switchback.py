@@ -25,7 +25,7 @@ ARM_COLUMN = "arm"
 BLOCK = "block"
 """Column of the randomised block, which errors are clustered by."""
 
-_PLACE, _START, _WASHED = "·place", "·start", "·washed"
+_PLACE, _START, _WASHED, _OTHER = "·place", "·start", "·washed", "·other"
 _DAY_MINUTES = 1_440
 _FEWEST_BLOCKS = 2
 _ONE_PLACE = "all"
@@ -116,8 +116,8 @@ def switchback_units(
     washed = pl.col(ts) < pl.col(_START) + pl.duration(microseconds=round(washout_minutes * 60e6))
     taken = taken.with_columns(washed.alias(_WASHED))
     drawn = taken.group_by(_PLACE, _START).agg(
-        pl.col(ARM_COLUMN).first(),
-        arms=pl.col(ARM_COLUMN).unique().sort(),
+        pl.col(ARM_COLUMN).min(),
+        pl.col(ARM_COLUMN).max().alias(_OTHER),
         rows=(~pl.col(_WASHED)).sum().cast(pl.Int64),
         rows_in_washout=pl.col(_WASHED).sum().cast(pl.Int64),
     )
@@ -218,7 +218,7 @@ def _with_blocks(
 ) -> pl.DataFrame:
     """Return the rows with their arm as text, their place and when their block began."""
     start = pl.col(started) if started else pl.col(ts).dt.truncate(f"{block_minutes}m")
-    where = pl.col(place).cast(pl.String) if place else pl.lit(_ONE_PLACE)
+    where = pl.col(place) if place else pl.lit(_ONE_PLACE)
     taken = frame.with_columns(
         pl.col(arm).cast(pl.String).alias(ARM_COLUMN), where.alias(_PLACE), start.alias(_START)
     ).collect()
@@ -240,15 +240,17 @@ def _name(clock: pl.DataType, started: str | None, place: str | None) -> pl.Expr
     instant = pl.col(_START).dt.to_string(
         f"%Y-%m-%d %H:%M{'' if started is None else ':%S%.f'}{zone}"
     )
-    return pl.concat_str(pl.col(_PLACE), instant, separator=" ") if place else instant
+    return (
+        pl.concat_str(pl.col(_PLACE).cast(pl.String), instant, separator=" ") if place else instant
+    )
 
 
 def _check_blocks(drawn: pl.DataFrame, ts: str, length: str) -> None:
     """Refuse a block in which there are two arms."""
-    several = drawn.filter(pl.col("arms").list.len() > 1)
+    several = drawn.filter(pl.col(_OTHER) != pl.col(ARM_COLUMN))
     if several.height:
         first = several.row(0, named=True)
-        arms = text.listing([text.named(each) for each in first["arms"]])
+        arms = text.listing([text.named(first[each]) for each in (ARM_COLUMN, _OTHER)])
         raise InputError(
             f"{text.plural(several.height, 'block')}{length} must be in one arm, such as that of "
             f"{first[BLOCK]} with {arms}; are these the blocks that were drawn, and does the clock of "
