@@ -1,6 +1,14 @@
-"""The effect of an offer on value between arms, where the truth is known; histories and cohorts."""
+"""The effect of an offer on value between arms, where the truth is known; histories and cohorts.
+
+The truth is that of the model's own parameters, or that of a simulated world whose customers live
+on with the offer and without, far behind the days that an experiment sees.
+"""
 
 from __future__ import annotations
+
+import importlib.util
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -10,6 +18,7 @@ from workbench.clv import (
     alive_after_silence,
     as_summary,
     bg_nbd,
+    clv_by_arm,
     clv_effect,
     cohorts,
     fit_clv,
@@ -21,7 +30,8 @@ from workbench.clv import (
 from workbench.clv.effect import _means
 from workbench.clv.models import expected_purchases_new
 from workbench.errors import InputError, ParameterError
-from workbench.experiment import launch_decision
+from workbench.experiment import launch_decision, roi
+from workbench.run.paths import root
 from workbench.streams import stream
 
 SPEND, HORIZON = (4.0, 5.0, 6000.0), 90
@@ -105,6 +115,102 @@ def test_intervals_of_an_arm_hold_its_truth_as_often_as_they_say():
         low, high = np.quantile(_means(value), [0.05, 0.95])
         missed += not low < truth < high
     assert missed <= 6
+
+
+@pytest.fixture(scope="module")
+def lives():
+    """Customers of a world who live 120 days that are seen, and 120 more, with an offer and without."""
+    file = root(Path(__file__).parent) / "benchmarks" / "clv_effect.py"
+    spec = importlib.util.spec_from_file_location("benchmark_of_clv_effect", file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.Lives("fitting", 1, 2_400, seen=120, horizon=120)
+
+
+def test_effect_that_an_experiment_finds_holds_the_long_run_truth_of_the_world(lives):
+    """benchmarks/clv_effect.py does it over many worlds; the truth lies in days that nobody saw."""
+    (treated, control), *_ = lives.groups(len(lives.known) // 2, seed=1)
+    row = lives.effect(treated, control).table.iloc[0]
+    truth, error = lives.truth
+    assert error < (row["high_cents"] - row["low_cents"]) / 10
+    assert 0 < row["low_cents"] < truth < row["high_cents"]
+    for wrong in (0, truth / 2.5, 2.5 * truth):  # what the interval would not hold
+        assert not row["low_cents"] < wrong < row["high_cents"]
+
+
+def test_arms_without_an_offer_in_that_world_show_no_effect(lives):
+    (one, other), *_ = lives.groups(500, seed=1)
+    arms = ["a"] * len(one) + ["b"] * len(other)
+    units = pl.DataFrame({"person_id": [*one, *other], "arm": arms})
+    summary = rfm_summary(
+        lives.bought["none"],
+        customer="person_id",
+        date="day",
+        amount="amount_cents",
+        until=lives.end,
+    )
+    values = clv_by_arm(summary, units, lives.horizon, discount_annual=0.0)
+    assert [value.frame.height for value in values.values()] == [len(one), len(other)]
+    draws = clv_effect(values, control="a").draws["b"]
+    assert abs(draws.mean()) < 3 * draws.std()  # whichever customers, but for one in 370
+
+
+@pytest.fixture(scope="module")
+def seen():
+    """A summary of 600 customers, and the arm of each."""
+    rng = stream(17, "clv/by-arm")
+    age = np.full(600, 40.0)
+    x, t_x = bg_nbd.simulate(CONTROL, age, rng)
+    rows = {"customer": np.arange(600), "frequency": x.astype(int), "recency": t_x, "T": age}
+    frame = pl.DataFrame({**rows, "monetary_value": np.where(x > 0, 900.0 + 10 * x, 0.0)})
+    people = pl.DataFrame({"person_id": [str(k) for k in range(600)]})
+    return as_summary(frame, unit="day"), people.with_columns(arm=pl.Series(["off", "on"] * 300))
+
+
+def test_each_arm_is_fitted_by_itself_and_nobody_else_counts(seen):
+    summary, units = seen
+    values = clv_by_arm(summary, units[:500], 90, purchases="bg_nbd")
+    assert list(values) == ["off", "on"]
+    mine = replace(summary, frame=summary.frame[:500].filter(pl.col("customer") % 2 == 1))
+    alone = fit_clv(mine, purchases="bg_nbd").clv(90)
+    assert values["on"].total_cents == pytest.approx(alone.total_cents)
+    profit = clv_effect(values, control="off", cost_cents={"on": 20.0}).profit()
+    money = units.with_columns(sales_cents=100 * (pl.col("arm") == "on") + pl.int_range(600) % 7)
+    money = money.with_columns(margin_cents=pl.col("sales_cents") // 2)
+    worth = roi(money, control="off", later=profit)
+    assert worth.long_run.value == pytest.approx(worth.profit.value + profit.value)
+
+
+@pytest.mark.parametrize(
+    ("units", "match"),
+    [
+        (lambda u: u.with_columns(arm=pl.lit("on")), "an effect needs at least two arms"),
+        (lambda u: u.with_columns(person_id="x" + pl.col("person_id")), "nobody in arm off has a"),
+        (lambda u: u.with_columns(arm=pl.lit(None, pl.String)), "arm must be known for everybody"),
+        (lambda u: pl.concat([u, u[:1]]), "some person_id occurs twice"),
+        (
+            lambda u: pl.concat(
+                [
+                    u[:300],
+                    u[300:].filter(arm="on"),
+                    u[:10].with_columns(
+                        arm=pl.lit("rare"), person_id=pl.format("{}", 300 + 2 * pl.int_range(10))
+                    ),
+                ]
+            ),
+            "arm rare: ",
+        ),
+        (
+            lambda u: pl.concat(
+                [u, u[:200].with_columns(arm=pl.lit("on"), person_id="n" + pl.col("person_id"))]
+            ),
+            "not identified: 100.0% of “off” and 60.0% of “on” bought at all",
+        ),
+    ],
+)
+def test_arms_that_are_no_experiment_are_refused_with_the_reason(seen, units, match):
+    with pytest.raises(InputError, match=match):
+        clv_by_arm(seen[0], units(seen[1]), 90)
 
 
 def test_arms_that_cannot_be_compared_are_refused(arms):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime as dt
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 from scipy import stats
 
 from workbench.errors import InputError, ParameterError
-from workbench.experiment import Roi, growth_beside, roi
+from workbench.experiment import Estimate, Roi, growth_beside, roi
 from workbench.experiment.redemptions import ASSUMPTIONS
 from workbench.streams import stream
 
@@ -305,3 +306,19 @@ def test_growth_without_sales_a_year_earlier_is_not_enough_data():
         growth_beside(late, people, group="has", of="app", until=UNTIL, days=365)
     with pytest.raises(ParameterError, match="must be one of app, none"):
         growth_beside(late, people, group="has", of="apps", until=UNTIL)
+
+
+def test_what_customers_bring_later_is_added_with_the_largest_error_it_can_have(customers, worth):
+    later = Estimate(value=250.0, standard_error=40.0, df=np.inf, n_treatment=9, n_control=9)
+    both = roi(customers, assume=ALL, later=later)
+    assert both.profit == worth.profit
+    assert both.long_run.value == pytest.approx(worth.profit.value + 250)
+    assert both.long_run.standard_error == pytest.approx(worth.profit.standard_error + 40)
+    rows = both.table.set_index("figure")
+    assert rows.index.tolist()[-2:] == ["later_profit_cents", "long_run_profit_cents"]
+    assert rows.loc["later_profit_cents", "total"] == pytest.approx(250 * both.customers)
+    assert rows.loc["long_run_profit_cents", "low"] == both.long_run.interval()[0]
+    pd.testing.assert_frame_equal(both.table.iloc[:-2], worth.table)
+    assert "With what these customers bring behind the window it is $" in both.text
+    assert worth.long_run is None
+    assert "behind the window" not in worth.text

@@ -3,6 +3,7 @@
 Takes frames and logs, never a path; draws nothing.
 """
 
+from workbench.clv.arms import clv_by_arm
 from workbench.clv.comparison import Comparison, compare_models
 from workbench.clv.covariates import CovariateFit, fit_covariates
 from workbench.clv.effect import ClvEffect, clv_effect
@@ -63,6 +64,7 @@ __all__ = [
     "best_customers",
     "break_even",
     "check_invariants",
+    "clv_by_arm",
     "clv_effect",
     "cohorts",
     "compare_models",

@@ -98,7 +98,8 @@ def clv_effect(
     parameters: taking the two as independent gives intervals that are too short.)
 
     Args:
-        values: Value by arm, each of a fit to that arm alone, with one horizon for all.
+        values: Value by arm, each of a fit to that arm alone, with one horizon for all: of
+            :func:`workbench.clv_by_arm`, or made arm by arm.
         control: The arm that the others are compared with.
         cost_cents: Cost of the offer a customer by arm, for ``net_cents``; default none.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 import polars as pl
@@ -49,12 +49,15 @@ class Roi(text.Result):
             ``discount_share``, ``cost_of_offers_cents``, ``profit_cents``), its level a customer
             ``without`` and ``with_offers``, the ``difference`` with ``low`` and ``high``, and the
             same over all ``customers``: ``total``, ``total_low``, ``total_high`` (a share has none).
+            With ``later`` also ``later_profit_cents`` and ``long_run_profit_cents``, whose levels
+            are not known.
         text: Profit, what it is made of, and what was assumed of redemptions.
         redemptions: A row a class of redemptions (``incremental``, ``pulled_forward``,
             ``cannibalised``): ``low`` and ``high`` a customer as far as the assumptions settle it,
             ``low_end`` and ``high_end`` with chance added, and ``cost_low_cents`` and
             ``cost_high_cents`` over all; no row where the units have no ``redemptions``.
         profit: Net profit of a customer in cents.
+        long_run: Profit of a customer within the window and behind it; none without ``later``.
         return_on_cost: Profit for each unit of money that offers cost; none where they cost nothing.
         customers: To how many customers the totals belong.
         assumed: What was assumed of redemptions.
@@ -62,6 +65,7 @@ class Roi(text.Result):
 
     redemptions: pd.DataFrame
     profit: Estimate
+    long_run: Estimate | None
     return_on_cost: Estimate | None
     customers: int
     assumed: tuple[Assumption, ...]
@@ -80,6 +84,7 @@ def roi(
     shares: Mapping[str, float] | None = None,
     customers: int | None = None,
     assume: Sequence[Assumption] = (),
+    later: Estimate | None = None,
     level: float = 0.95,
 ) -> Roi:
     """Say what offers were worth, from customers who were randomised to get them or not.
@@ -106,6 +111,10 @@ def roi(
         shares: Meant share of each arm; none: equal ones.
         customers: To how many customers totals belong; none: those of the treated arm.
         assume: What may be assumed of redemptions, of :data:`ASSUMPTIONS`.
+        later: What a customer of the treated arm brings behind the window beyond one of the control,
+            in cents, as by the ``profit`` of :func:`workbench.clv_effect` of the same customers. How
+            far its error goes with that of the window is not known, so the errors are added up,
+            which is the most that they can come to.
         level: Level of the intervals.
 
     Returns:
@@ -157,14 +166,21 @@ def roi(
         effects["discount_share"] = pair.compare("discount_cents", "before_cents")
     table = pd.DataFrame([_row(name, effects[name], many, level) for name in _order(effects)])
     assumed = tuple(dict.fromkeys(assume))
+    profit = effects["profit_cents"].absolute
+    long_run = None if later is None else _together(profit, later)
+    if later is not None and long_run is not None:
+        further = {"later_profit_cents": later, "long_run_profit_cents": long_run}
+        rows = [_row_of(name, each, many, level) for name, each in further.items()]
+        table = pd.concat([table, pd.DataFrame(rows)], ignore_index=True)
     back = _return(pair) if "cost_of_offers_cents" in effects else None
     redeemed = classes_of(pair, there, assumed, many, level)
     return Roi(
         table=table,
-        text=_sentence(effects, redeemed, assumed, many, level, back),
-        headline=_headline(effects["profit_cents"].absolute, many, level),
+        text=_sentence(effects, redeemed, assumed, many, level, back, long_run),
+        headline=_headline(profit, many, level),
         redemptions=redeemed,
-        profit=effects["profit_cents"].absolute,
+        profit=profit,
+        long_run=long_run,
         return_on_cost=back,
         customers=many,
         assumed=assumed,
@@ -254,19 +270,34 @@ def _order(effects: dict[str, Comparison]) -> list[str]:
 
 
 def _row(name: str, effect: Comparison, customers: int, level: float) -> dict[str, object]:
-    low, high = effect.absolute.interval(level)
+    levels = {"without": effect.control, "with_offers": effect.treatment}
     many = math.nan if name == "discount_share" else customers
+    return _row_of(name, effect.absolute, many, level) | levels
+
+
+def _row_of(name: str, found: Estimate, customers: float, level: float) -> dict[str, object]:
+    low, high = found.interval(level)
     return {
         "figure": name,
-        "without": effect.control,
-        "with_offers": effect.treatment,
-        "difference": effect.absolute.value,
+        "without": math.nan,
+        "with_offers": math.nan,
+        "difference": found.value,
         "low": low,
         "high": high,
-        "total": effect.absolute.value * many,
-        "total_low": low * many,
-        "total_high": high * many,
+        "total": found.value * customers,
+        "total_low": low * customers,
+        "total_high": high * customers,
     }
+
+
+def _together(profit: Estimate, later: Estimate) -> Estimate:
+    """Return the sum of two profits of the same customers, with the largest error that it can have."""
+    return replace(
+        profit,
+        value=profit.value + later.value,
+        standard_error=profit.standard_error + later.standard_error,
+        df=min(profit.df, later.df),
+    )
 
 
 def _return(pair: Pair) -> Estimate | None:
@@ -307,6 +338,7 @@ def _sentence(  # noqa: PLR0917 - the parts of one answer
     customers: int,
     level: float,
     back: Estimate | None,
+    long_run: Estimate | None,
 ) -> str:
     profit = effects["profit_cents"].absolute
     low, high = profit.interval(level)
@@ -329,6 +361,12 @@ def _sentence(  # noqa: PLR0917 - the parts of one answer
         said.append(
             "what the offers cost is in it only as far as the margin is what is left after it: the units "
             "have no column discount_cents or cost_cents"
+        )
+    if long_run is not None:
+        low_end, high_end = (text.amount(end * customers) for end in long_run.interval(level))
+        said.append(
+            f"with what these customers bring behind the window the profit is "
+            f"{text.amount(long_run.value * customers)} ({text.interval(low_end, high_end, level)})"
         )
     if back is not None:
         least, most = back.interval(level)
