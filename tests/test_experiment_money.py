@@ -319,6 +319,6 @@ def test_what_customers_bring_later_is_added_with_the_largest_error_it_can_have(
     assert rows.loc["later_profit_cents", "total"] == pytest.approx(250 * both.customers)
     assert rows.loc["long_run_profit_cents", "low"] == both.long_run.interval()[0]
     pd.testing.assert_frame_equal(both.table.iloc[:-2], worth.table)
-    assert "With what these customers bring behind the window it is $" in both.text
+    assert "With what these customers bring behind the window the profit is $" in both.text
     assert worth.long_run is None
     assert "behind the window" not in worth.text
