@@ -169,7 +169,8 @@ def seen():
 
 def test_each_arm_is_fitted_by_itself_and_nobody_else_counts(seen):
     summary, units = seen
-    values = clv_by_arm(summary, units[:500], 90, purchases="bg_nbd")
+    some = units[:500].rename({"person_id": "who", "arm": "group"}).lazy()
+    values = clv_by_arm(summary, some, 90, purchases="bg_nbd", unit="who", arm="group")
     assert list(values) == ["off", "on"]
     mine = replace(summary, frame=summary.frame[:500].filter(pl.col("customer") % 2 == 1))
     alone = fit_clv(mine, purchases="bg_nbd").clv(90)
@@ -211,6 +212,11 @@ def test_each_arm_is_fitted_by_itself_and_nobody_else_counts(seen):
 def test_arms_that_are_no_experiment_are_refused_with_the_reason(seen, units, match):
     with pytest.raises(InputError, match=match):
         clv_by_arm(seen[0], units(seen[1]), 90)
+
+
+def test_column_of_units_that_is_not_there_is_named(seen):
+    with pytest.raises(ParameterError, match=r"a column of units was 'arms'.*did you mean 'arm'"):
+        clv_by_arm(seen[0], seen[1], 90, arm="arms")
 
 
 def test_arms_that_cannot_be_compared_are_refused(arms):

@@ -186,7 +186,8 @@ def test_date_as_a_number_is_refused():
 
 def test_date_that_is_not_one_is_refused():
     with pytest.raises(
-        InputError, match=r"is not a date such as 1997-09-30 in 1 row.*'1997-02-30'"
+        InputError,
+        match=r"is not a date such as 1997-09-30 \(say its form.* in 1 row.*'1997-02-30'",
     ):
         summarise(frame(("a", "1997-02-30", 1.0)))
 

@@ -19,8 +19,8 @@ from workbench.clv.fitting import fit_clv
 from workbench.clv.models import Purchases
 from workbench.clv.summary import RfmSummary
 from workbench.clv.value import CustomerValue
-from workbench.errors import InputError
-from workbench.frames import UNKNOWN_GROUP, Frame, groups_of
+from workbench.errors import InputError, ParameterError, did_you_mean, problem
+from workbench.frames import UNKNOWN_GROUP, Frame, as_polars, groups_of
 
 
 @checked
@@ -30,6 +30,7 @@ def clv_by_arm(
     horizon_days: int,
     *,
     arm: str = "arm",
+    unit: str = "person_id",
     purchases: Purchases = "pareto_nbd",
     discount_annual: float = 0.1,
     margin_share: float = 1.0,
@@ -41,10 +42,11 @@ def clv_by_arm(
     Args:
         summary: Purchases of the experiment's customers up to its end, or later; customers who are
             in no arm are left out.
-        units: One row for everybody who was assigned, with ``person_id`` and the arm, whether or
-            not they bought.
+        units: One row for everybody who was assigned, with who it is and the arm, whether or not
+            they bought.
         horizon_days: How far ahead, in days, from the end of the summary.
         arm: Column of the arm.
+        unit: Column of who it is, as the customers of the summary are called.
         purchases: The purchase model; the default lets customers leave at any time, also those who
             bought once.
         discount_annual: Yearly discount rate.
@@ -66,7 +68,13 @@ def clv_by_arm(
     >>> list(clv_by_arm(summary, people, 90, purchases="mbg_nbd"))
     ['control', 'offer']
     """
-    groups = groups_of(units, arm)
+    there = as_polars(units, "units")
+    for name in (unit, arm):
+        if name not in there.columns:
+            rule = f"must be one of {', '.join(there.columns)}"
+            hint = did_you_mean(name, there.columns)
+            raise ParameterError(problem("a column of units", name, rule, hint=hint))
+    groups = groups_of(there.select(pl.col(unit).alias("person_id"), arm=pl.col(arm)), "arm")
     if (groups["group"] == UNKNOWN_GROUP).any():
         raise InputError(f"{arm} must be known for everybody; leave out who is in no arm")
     frame = summary.frame.with_columns(person_id=pl.col("customer").cast(pl.String))

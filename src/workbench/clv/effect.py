@@ -47,6 +47,11 @@ class ClvEffect(text.Result):
     control: str
     n_control: int
 
+    @property
+    def best(self) -> str:
+        """The arm of which most is left after its cost, whether or not it is more than nothing."""
+        return str(self.table["arm"].iloc[int(self.table["net_cents"].to_numpy().argmax())])
+
     def profit(self, arm: str | None = None) -> Estimate:
         """Return what a customer of an arm brings beyond one of the control, its cost taken off, as an estimate.
 

@@ -40,6 +40,7 @@ def occasion_summary(
     zone: str | None = None,
     cents_per_unit: float = 1.0,
     refunds: Refunds = "refuse",
+    date_format: str | None = None,
 ) -> RfmSummary:
     """Return frequency, recency and T of each customer in whole occasions of the calendar.
 
@@ -50,9 +51,11 @@ def occasion_summary(
         date: Column of the day or instant; not for a log.
         amount: Column of the amount; not for a log. ``monetary_cents`` is the mean of an occasion.
         until: Last day of the observation; default the last day in the data.
-        zone: Time zone in which an instant gets its day.
+        zone: Time zone in which an instant gets its day, as in :func:`rfm_summary`.
         cents_per_unit: Cents in one unit of ``amount``.
         refunds: What a negative amount is, as in :func:`rfm_summary`.
+        date_format: Form of dates that are text and not ISO, such as ``%d.%m.%Y`` or
+            ``%m/%d/%Y %H:%M``; they are never guessed.
 
     Returns:
         A summary whose unit of time is the occasion; fit it with ``purchases="bg_bb"``.
@@ -77,6 +80,7 @@ def occasion_summary(
         zone=zone,
         cents_per_unit=cents_per_unit,
         refunds=refunds,
+        date_format=date_format,
     )
     end = end_of_observation(until, purchases.last_day, None)
     last = _place_of(end, every)

@@ -27,6 +27,8 @@ from workbench.zones import local_day, zone_named
 Refunds = Literal["refuse", "leave_out", "net"]
 
 _REFUND_SCHEMA = {"customer": pl.Null, "day": pl.Date, "purchase_day": pl.Date, "cents": pl.Float64}
+_ISO = r"^(\d{4}-\d{2}-\d{2})(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?\s*(?:Z|[+-]\d{2}:?\d{2})?)?$"
+_OFFSET = r"(?:Z|[+-]\d{2}:?\d{2})$"
 _WIDEST = 10  # a table may have this many places a row
 
 
@@ -85,6 +87,7 @@ def daily_purchases(
     zone: str | None,
     cents_per_unit: float,
     refunds: Refunds = "refuse",
+    date_format: str | None = None,
 ) -> Purchases:
     """Return the purchase days of a frame or a log.
 
@@ -97,6 +100,8 @@ def daily_purchases(
             raise ParameterError(
                 "customer, date and amount are columns of a frame; a log has its own"
             )
+        if date_format is not None:
+            raise ParameterError("date_format is of a frame; the instants of a log have none")
         return _from_log(transactions, zone, refunds)
     if customer is None or date is None:
         raise ParameterError("customer and date must name columns of the frame")
@@ -106,7 +111,7 @@ def daily_purchases(
     checked = pl.DataFrame(
         {
             "customer": _ids(rows[customer], customer),
-            "day": _days(rows[date], date, zone),
+            "day": _days(rows[date], date, zone, date_format),
             "cents": _amounts(rows[amount], amount, cents_per_unit, refunds)
             if amount is not None
             else pl.Series([0.0]).new_from_index(0, rows.height),
@@ -254,27 +259,66 @@ def _ids(column: pl.Series, name: str) -> pl.Series:
     return column
 
 
-def _days(column: pl.Series, name: str, zone: str | None) -> pl.Series:
-    """Return the local day of a column of dates, instants or ISO text."""
+def _days(column: pl.Series, name: str, zone: str | None, date_format: str | None) -> pl.Series:
+    """Return the local day of a column of dates, instants or text."""
     _refuse(column, column.is_null(), f"date ({name}) is missing")
+    if date_format is not None:
+        column = _read_as(column, name, date_format)
+    elif column.dtype == pl.String:
+        return _iso_days(column, name, zone)
     if isinstance(column.dtype, pl.Datetime) and column.dtype.time_zone is not None:
         return pl.select(local_day(pl.lit(column), zone or column.dtype.time_zone)).to_series()
-    if zone is not None:
-        rule = f"must not be given: {name} has no time zone, its days are taken as they are"
-        raise ParameterError(problem("zone", zone, rule))
-    if column.dtype == pl.String:
-        days = column.str.to_date("%Y-%m-%d", strict=False)
-        _refuse(column, days.is_null(), f"date ({name}) is not a date such as 1997-09-30")
-        return days
+    _refuse_zone(zone, name)
     if column.dtype == pl.Date or isinstance(column.dtype, pl.Datetime):
         return column.cast(pl.Date)
     rule = "must be dates, datetimes or ISO text (a number has no unit)"
     raise InputError(problem(f"the type of {name}", str(column.dtype), rule))
 
 
+def _refuse_zone(zone: str | None, name: str) -> None:
+    if zone is not None:
+        rule = f"must not be given: {name} has no time zone, its days are taken as they are"
+        raise ParameterError(problem("zone", zone, rule))
+
+
+def _read_as(column: pl.Series, name: str, date_format: str) -> pl.Series:
+    """Return text of a given form as instants."""
+    if column.dtype != pl.String:
+        rule = f"must not be given: {name} is no text, its type is {column.dtype}"
+        raise ParameterError(problem("date_format", date_format, rule))
+    try:
+        read = column.str.to_datetime(date_format, strict=False)
+    except pl.exceptions.PolarsError:
+        rule = "must be a form such as '%d.%m.%Y' or '%m/%d/%Y %H:%M'"
+        raise ParameterError(problem("date_format", date_format, rule)) from None
+    _refuse(column, read.is_null(), f"date ({name}) is not of the form {date_format}")
+    return read
+
+
+def _iso_days(column: pl.Series, name: str, zone: str | None) -> pl.Series:
+    """Return the day of ISO text as it is written, or with a zone the day of the instant there."""
+    days = column.str.extract(_ISO).str.to_date("%Y-%m-%d", strict=False)
+    what = f"date ({name}) is not a date such as 1997-09-30"
+    _refuse(column, days.is_null(), f"{what} (say its form, such as date_format='%d.%m.%Y')")
+    if zone is None:
+        return days
+    without = ~column.str.contains(_OFFSET) | (column.str.len_chars() <= len("1997-09-30"))
+    if without.any():
+        _refuse_zone(zone, name)
+    plain = column.str.replace(r"Z$", "+00:00").str.replace("T", " ")
+    plain = plain.str.replace(r"\s*([+-]\d{2}):?(\d{2})$", "${1}${2}")
+    plain = plain.str.replace(r"^(\S+ \d{2}:\d{2})([+-]\d{4})$", "${1}:00${2}")
+    instants = plain.str.to_datetime("%Y-%m-%d %H:%M:%S%.f%z", strict=False)
+    _refuse(column, instants.is_null(), what)
+    return pl.select(local_day(pl.lit(instants), zone)).to_series()
+
+
 def _amounts(column: pl.Series, name: str, cents_per_unit: float, refunds: Refunds) -> pl.Series:
     if not column.dtype.is_numeric():
-        raise InputError(problem(f"the type of {name}", str(column.dtype), "must be a number"))
+        rule = "must be a number"
+        if column.dtype == pl.String:
+            rule += " (1,99 is one where the file is read with a decimal comma)"
+        raise InputError(problem(f"the type of {name}", str(column.dtype), rule))
     cents = column.cast(pl.Float64)
     _refuse(column, ~cents.is_finite().fill_null(value=False), f"amount ({name}) is not finite")
     if refunds == "refuse":

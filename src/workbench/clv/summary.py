@@ -85,6 +85,7 @@ def rfm_summary(
     zone: str | None = None,
     cents_per_unit: float = 1.0,
     refunds: Refunds = "refuse",
+    date_format: str | None = None,
 ) -> RfmSummary:
     """Return recency, frequency, T and mean value of each customer up to a day.
 
@@ -97,13 +98,16 @@ def rfm_summary(
         until: Last day of the observation; default the last day in the data, less the holdout.
         holdout_days: Days after ``until`` that are held out, or None.
         unit: Unit of the times: ``day``, or ``week`` (days divided by 7).
-        zone: Time zone in which an instant gets its day; default the column's or the log's own.
+        zone: Time zone in which an instant gets its day; default the column's or the log's own, and
+            for text with an offset the day as it is written.
         cents_per_unit: Cents in one unit of ``amount``: 1, or 100 when it is in dollars.
         refunds: What a negative amount is: ``refuse``, an error; ``leave_out``, no purchase, and
             nothing else; ``net``, no purchase, and its amount lowers the value of the customer's
             last purchase day on or before it, at most to 0, if both lie before ``until`` or both
             in the holdout. Either way a purchase that was given back stays a purchase. The
             refunds of a log are events of their own and are left out unless they are netted.
+        date_format: Form of dates that are text and not ISO, such as ``%d.%m.%Y`` or
+            ``%m/%d/%Y %H:%M``; they are never guessed.
 
     Raises:
         InputError: A column is missing or unusable, an id or date is missing, an amount is
@@ -129,6 +133,7 @@ def rfm_summary(
         zone=zone,
         cents_per_unit=cents_per_unit,
         refunds=refunds,
+        date_format=date_format,
     )
     last = purchases.last_day
     end = end_of_observation(until, last, holdout_days)

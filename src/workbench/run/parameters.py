@@ -796,6 +796,14 @@ class ValueCustomers(NotebookParameters):
     date: str = Field("", description="column of the day of a table; empty for a log")
     amount: str = Field("", description="column of the amount of a table; empty for a log")
     cents_per_unit: float = Field(100.0, gt=0, description="cents in a unit of a table's amount")
+    date_format: str = Field(
+        "", description="form of a table's dates, such as %d.%m.%Y; empty: ISO"
+    )
+    zone: str = Field("", description="zone in which an instant gets its day; empty: its own")
+    separator: str = Field(",", description="what stands between the columns of a CSV file")
+    decimal_comma: bool = Field(
+        default=False, description="whether its numbers are written as 1,99"
+    )
     refunds: Literal["refuse", "leave_out", "net"] = Field(
         "refuse", description="what negative amounts are: an error, left out, or netted"
     )
@@ -808,13 +816,18 @@ class ValueCustomers(NotebookParameters):
     discount_annual: float = Field(0.10, ge=0, lt=1, description="discount rate, a year")
 
     @property
+    def file(self) -> dict[str, Any]:
+        """How a CSV file is written, for ``open_purchases``."""
+        return {"separator": self.separator, "decimal_comma": self.decimal_comma}
+
+    @property
     def columns(self) -> dict[str, Any]:
         """The columns of a table for ``rfm_summary``, none of a log; and what refunds are.
 
         >>> ValueCustomers(customer="id", date="day", amount="usd").columns["amount"]
         'usd'
-        >>> ValueCustomers(refunds="net").columns
-        {'refunds': 'net'}
+        >>> ValueCustomers(refunds="net", zone="Europe/Berlin").columns
+        {'refunds': 'net', 'zone': 'Europe/Berlin'}
         """
         return _columns(self)
 
@@ -829,6 +842,14 @@ class ValueOffer(NotebookParameters):
     date: str = Field("", description="column of the day of a table; empty for a log")
     amount: str = Field("", description="column of the amount of a table; empty for a log")
     cents_per_unit: float = Field(100.0, gt=0, description="cents in a unit of a table's amount")
+    date_format: str = Field(
+        "", description="form of a table's dates, such as %d.%m.%Y; empty: ISO"
+    )
+    zone: str = Field("", description="zone in which an instant gets its day; empty: its own")
+    separator: str = Field(",", description="what stands between the columns of a CSV file")
+    decimal_comma: bool = Field(
+        default=False, description="whether its numbers are written as 1,99"
+    )
     refunds: Literal["refuse", "leave_out", "net"] = Field(
         "refuse", description="what negative amounts are: an error, left out, or netted"
     )
@@ -843,11 +864,35 @@ class ValueOffer(NotebookParameters):
     offered: int = Field(1000, ge=1, description="customers with the offer")
     kept_control: int = Field(430, ge=0, description="customers without it who stayed")
     control: int = Field(1000, ge=1, description="customers without it")
+    units: NameOrPath = Field("none", description="table of who was assigned; none: the counts")
+    unit: str = Field("person_id", description="with it: column of who it is")
+    arm: str = Field("arm", description="with it: column of the arm")
+    control_arm: str = Field("control", description="with it: the arm without the offer")
+    reach: int = Field(0, ge=0, description="with it: customers of a launch; 0: those of all arms")
+
+    @property
+    def file(self) -> dict[str, Any]:
+        """How a CSV file is written, for ``open_purchases``."""
+        return {"separator": self.separator, "decimal_comma": self.decimal_comma}
 
     @property
     def columns(self) -> dict[str, Any]:
         """The columns of a table for ``rfm_summary``, none of a log; and what refunds are."""
         return _columns(self)
+
+    def experiment(self) -> dict[str, Any]:
+        """Return what ``clv_by_arm`` takes of the table of who was assigned; nothing without one.
+
+        >>> ValueOffer().experiment()
+        {}
+        """
+        if self.units == "none":
+            return {}
+        from workbench.run.sources import open_purchases  # noqa: PLC0415 - reads a table, not parameters
+
+        units = open_purchases(self.path("units"), **self.file).purchases
+        named = {"unit": self.unit, "arm": self.arm, "purchases": self.purchases}
+        return {"units": units, **named}
 
 
 class Report(NotebookParameters):
@@ -907,7 +952,8 @@ def _injected_names(history: object) -> Iterator[str]:
                 yield from (node.id for node in statement.targets if isinstance(node, ast.Name))
 
 
-def _columns(params: ValueCustomers | ValueOffer) -> dict[str, Any]:
-    """Return what refunds are, and the columns of a table of transactions where a customer is named."""
-    names = ("customer", "date", "amount", "cents_per_unit") if params.customer else ()
-    return {name: getattr(params, name) for name in (*names, "refunds")}
+def _columns(of: ValueCustomers | ValueOffer) -> dict[str, Any]:
+    """Return what ``rfm_summary`` takes: columns of a table of transactions, none where there is a log."""
+    names = [name for name in ("zone", "date_format") if getattr(of, name)]
+    names += ["customer", "date", "amount", "cents_per_unit"] if of.customer else []
+    return {name: getattr(of, name) for name in ("refunds", *names)}

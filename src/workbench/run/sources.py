@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.arguments import checked
-from workbench.errors import InputError
+from workbench.errors import InputError, ParameterError, problem
 
 if TYPE_CHECKING:
     import polars as pl
@@ -34,17 +34,23 @@ class Source:
 
 
 @checked
-def open_purchases(path: str | Path) -> Source:
+def open_purchases(
+    path: str | Path, *, separator: str = ",", decimal_comma: bool = False
+) -> Source:
     """Open purchases: a folder is a stored log, a file a table of transactions.
 
     Args:
-        path: A folder, or a file that ends in ``.parquet`` or ``.csv``.
+        path: A folder, or a file that ends in ``.parquet`` or ``.csv``. The dates of a CSV file stay
+            text: whether 04/05 is in April or in May is not guessed.
+        separator: What stands between the columns of a CSV file.
+        decimal_comma: Whether its numbers are written as 1,99.
 
     Returns:
         What ``rfm_summary`` takes, with its digest.
 
     Raises:
-        InputError: There is nothing, or the file is of another kind.
+        InputError: There is nothing, the file is of another kind, or a CSV file has one column.
+        ParameterError: The separator is not one character, or is the decimal comma.
 
     >>> open_purchases("sales.xlsx")
     Traceback (most recent call last):
@@ -55,6 +61,11 @@ def open_purchases(path: str | Path) -> Source:
 
     from workbench.log import open_log  # noqa: PLC0415 - same
 
+    if len(separator.encode()) != 1:
+        raise ParameterError(problem("separator", separator, "must be one character, such as ';'"))
+    if decimal_comma and separator == ",":
+        rule = "must be another character, such as ';', where numbers have a decimal comma"
+        raise ParameterError(problem("separator", separator, rule))
     path = Path(path)
     if path.is_dir():
         log = open_log(path)
@@ -70,8 +81,14 @@ def open_purchases(path: str | Path) -> Source:
     table = (
         pl.scan_parquet(path)
         if path.suffix == ".parquet"
-        else pl.scan_csv(path, try_parse_dates=True)
+        else pl.scan_csv(path, separator=separator, decimal_comma=decimal_comma)
     )
+    if path.suffix == ".csv":
+        try:
+            names = table.collect_schema().names()
+        except pl.exceptions.PolarsError as error:
+            raise InputError(f"{path.name} is not readable as CSV: {error}") from None
+        _check_columns(path, names, separator)
     return Source(table, digest.hexdigest())
 
 
@@ -134,3 +151,13 @@ def prior_of(archive: Path) -> Prior:
 
     past = read_source(archive, "archive")
     return learn_prior(past, estimate="profit_cents", error="standard_error_cents")
+
+
+def _check_columns(path: Path, names: list[str], separator: str) -> None:
+    """Refuse a table of one column whose name holds another separator."""
+    others = [each for each in ";,\t|" if each != separator and each in names[0]]
+    if len(names) == 1 and others:
+        raise InputError(
+            f"{path.name} has one column, {names[0]!r}; say separator={others[0]!r} if that is what "
+            "stands between its columns"
+        )
