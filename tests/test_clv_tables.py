@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import date
+import warnings
+from datetime import date, timedelta
+from pathlib import Path
 
+import papermill
 import polars as pl
 import pytest
 
 from workbench.clv import occasion_summary, rfm_summary
 from workbench.errors import InputError, ParameterError
 from workbench.run import open_purchases
+from workbench.run.paths import root
+from workbench.streams import stream
 
 
 def ages(days, **more):
@@ -112,3 +117,60 @@ def test_empty_csv_file_is_refused_by_name(tmp_path):
     (tmp_path / "none.csv").touch()
     with pytest.raises(InputError, match=r"none.csv is not readable as CSV"):
         open_purchases(tmp_path / "none.csv")
+
+
+def write_laden(folder):
+    """Write purchases of 250 customers as a German till does, and who was assigned to which arm."""
+    rng = stream(7, "clv/tables")
+    rows, arms = [], []
+    for k in range(250):
+        at, leaves = rng.uniform(0, 120), rng.exponential(200)
+        end, mean = min(at + leaves, 360), rng.gamma(9, 3)
+        while at < end:
+            paid = rng.gamma(5, mean / 5)
+            rows.append((k, at, paid))
+            if rng.random() < 0.05:
+                rows.append((k, at + 1, -paid))
+            at += rng.exponential(14)
+        arms.append(f"K-{k:03};{'mit' if k % 2 else 'ohne'}")
+    start = date(2022, 3, 1)
+    lines = [
+        f"K-{k:03};{start + timedelta(days=int(at)):%d.%m.%Y};{f'{paid:.2f}'.replace('.', ',')}"
+        for k, at, paid in rows
+    ]
+    (folder / "laden.csv").write_text("\n".join(["Kunde Nr;Datum;Betrag", *lines]))
+    (folder / "gruppen.csv").write_text("\n".join(["Kunde Nr;Gruppe", *arms]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("notebook", "more", "said"),
+    [
+        ("60_value_customers", {"clv": "clv", "holdout_days": 60}, "holdout_ratio"),
+        (
+            "61_value_of_an_offer",
+            {"units": "gruppen.csv", "unit": "Kunde Nr", "arm": "Gruppe", "control_arm": "ohne"},
+            "A customer of “mit” is worth",
+        ),
+    ],
+)
+def test_notebook_runs_by_plain_papermill_on_a_table_that_is_none_of_ours(
+    tmp_path, notebook, more, said
+):
+    write_laden(tmp_path)
+    paths = {key: str(tmp_path / more[key]) for key in ("clv", "units") if key in more}
+    table = {
+        "log": str(tmp_path / "laden.csv"), "customer": "Kunde Nr", "date": "Datum",
+        "amount": "Betrag", "separator": ";", "decimal_comma": True, "date_format": "%d.%m.%Y",
+        "refunds": "net", "purchases": "pareto_nbd",
+    }  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # papermill announces the next versions of others
+        made = papermill.execute_notebook(
+            root(Path(__file__).parent) / "notebooks" / f"{notebook}.ipynb",
+            tmp_path / "made.ipynb",
+            parameters=table | more | paths,
+            cwd=root(Path(__file__).parent),
+            progress_bar=False,
+        )
+    assert said in str(made.cells)
