@@ -381,7 +381,9 @@ def _sentence(  # noqa: PLR0917 - what the sentence is about
             )
     if not limits["binds"].any():
         said.append("No limit binds: whoever has no offer would not pay for one.")
-    said.append(text.sentence(f"it is at most {text.share(gap, 3)} below the best there is"))
+    below = text.share(gap, 3)
+    least = f"less than {below[1:]}" if below.startswith("<") else f"at most {below}"
+    said.append(text.sentence(f"it is {least} below the best there is"))
     return " ".join(said)
 
 

@@ -41,7 +41,7 @@ class UpliftPredictiveCheck(text.Result):
             there is any), the dimensions, ``arm``, ``customers``, ``seen`` (the mean),
             ``expected`` with ``low`` and ``high`` (95 % of replicated means), ``inside``.
         text: How many means lie inside, and which outcomes do not fit.
-        outcomes: A row an outcome: ``means``, ``inside`` (share), ``p_value`` (share of draws in which the
+        outcomes: A row an outcome: ``means``, ``inside_share``, ``p_value`` (share of draws in which the
             replicated experiment lies at least as far from the draw's means as the real one; none for
             the prior, whose single draws lie nowhere near).
         when: Whether parameters are those of the posterior or of the prior.
@@ -107,7 +107,7 @@ def uplift_predictive_check(
         )  # fmt: skip
         outcomes.append(
             {
-                "outcome": name, "means": len(seen), "inside": float(inside.mean()),
+                "outcome": name, "means": len(seen), "inside_share": float(inside.mean()),
                 "p_value": float((far_replicated >= far).mean()) if when == "posterior" else np.nan,
             }
         )  # fmt: skip
@@ -166,7 +166,7 @@ def _said(table: pd.DataFrame, outcomes: pd.DataFrame, when: When) -> tuple[str,
     of = text.plural(len(table), "mean")
     said = f"{text.count(int(table['inside'].sum()))} of {of} of cells and arms lie inside what the {when} predicts"
     if when == "prior":
-        out = outcomes[outcomes["inside"] < 1]
+        out = outcomes[outcomes["inside_share"] < 1]
         more = (
             f"some means of {text.listing(list(out['outcome']))} are improbable under the prior"
             if len(out)
