@@ -34,7 +34,7 @@ _HOUR_S = 3600
 _BYTES_STEP = 1000
 _SIGNIFICANT_DIGITS = 4
 _MOST_DIGITS = 8
-_SHARES = re.compile(r"(^|_)(share|rate|probability)(_|$)")
+_SHARES = re.compile(r"(^|_)(share|rate|probability|break_even_effect)(_|$)")
 _NAMED_COLUMNS = (
     "programme", "segment", "stage", "reason", "outcome", "daypart", "type", "source", "offer",
 )  # fmt: skip

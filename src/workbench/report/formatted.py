@@ -17,6 +17,7 @@ _MOST_ROWS = 60
 _WHOLE_MONEY_FROM_CENTS = 10_000
 _ONE_DIGIT_FROM = 100
 _EACH_BY_ITSELF = ("value", "standard_error", "p_value")
+_ENDS = ("low", "high")  # of an interval: written as the value beside them
 _SHARE = "share of customers"
 
 
@@ -73,13 +74,16 @@ def table(
             hint = did_you_mean(name, [str(column) for column in frame.columns])
             raise ParameterError(problem("column", name, "must be in the table", hint=hint))
     chosen = list(columns) if columns else [str(name) for name in frame.columns]
+    apart = (*_EACH_BY_ITSELF, *_ENDS) if "value" in chosen else _EACH_BY_ITSELF
     return FormattedTable(
         pd.DataFrame(
             {
                 _SHARE
                 if name == "share" and "customers" in frame.columns
                 else text.heading(name): (
-                    _written(f"{name}_cents" if name in cents else name, frame[name].tolist())
+                    _written(
+                        f"{name}_cents" if name in cents else name, frame[name].tolist(), apart
+                    )
                 )
                 for name in chosen
             },
@@ -88,8 +92,8 @@ def table(
     )
 
 
-def _written(name: str, values: list[Any]) -> list[str]:
-    """Return the values of a column, written so that they can be compared down the column.
+def _written(name: str, values: list[Any], apart: tuple[str, ...] = _EACH_BY_ITSELF) -> list[str]:
+    """Return the values of a column, written so that they can be compared down the column, or each by itself.
 
     >>> _written("spend_cents", [55_346, 434_565_754]), _written("clv_cents", [4_381])
     (['$553', '$4,345,658'], ['$43.81'])
@@ -104,7 +108,7 @@ def _written(name: str, values: list[Any]) -> list[str]:
     largest = max(numbers, default=0.0)
     if name.endswith("_cents") and largest >= _WHOLE_MONEY_FROM_CENTS:
         return [text.whole_money(value) for value in values]
-    plain = name not in _EACH_BY_ITSELF and not name.endswith("_cents") and not text.is_share(name)
+    plain = name not in apart and not name.endswith("_cents") and not text.is_share(name)
     if plain and any(not number.is_integer() for number in numbers):
         digits = 1 if largest >= _ONE_DIGIT_FROM else 2
         return [value if isinstance(value, str) else text.number(value, digits) for value in values]
