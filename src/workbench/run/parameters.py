@@ -854,7 +854,7 @@ class ValueOffer(NotebookParameters):
         "refuse", description="what negative amounts are: an error, left out, or netted"
     )
     purchases: Literal["bg_nbd", "mbg_nbd", "pareto_nbd"] = Field(
-        "mbg_nbd", description="model of the purchases"
+        "pareto_nbd", description="model of the purchases"
     )
     horizon_days: int = Field(365, ge=1, le=3650, description="days ahead that are valued")
     margin_share: float = Field(0.25, gt=0, le=1, description="margin as a share of the amount")
