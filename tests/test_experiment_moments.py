@@ -88,3 +88,9 @@ def test_no_column_at_all_gives_the_number_of_units():
     frame = pl.LazyFrame({"arm": ["a", "a", "b"]})
     found = collect_moments(frame, ["arm"], {}, {"none": []})
     assert {key: each["none"].n for key, each in found.items()} == {("a",): 2, ("b",): 1}
+
+
+def test_a_column_that_is_the_same_for_every_unit_of_an_arm_has_that_mean_and_no_spread():
+    frame = pl.LazyFrame({"arm": ["a", "b"] * 3, "y": [0.0, 10.1, 0.0, 0.3, 0.0, 77.7]})
+    found = collect_moments(frame, ["arm"], {"y": pl.col("y")}, {"m": ["y"]})["a",]["m"]
+    assert (found["y"], found.products[0, 0]) == (0.0, 0.0)

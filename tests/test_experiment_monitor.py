@@ -173,6 +173,22 @@ def test_a_guardrail_must_be_shown_to_hold(guardrails, verdict):
     assert set(found.table["role"]) == {"primary", "guardrail"}
 
 
+def test_a_treatment_that_makes_a_loss_smaller_is_better():
+    frame = units().with_columns(
+        profit=pl.col("spend") - 20 + 5 * (pl.col("arm") == "treatment").cast(pl.Int8)
+    )
+    found = wb.monitor(frame, "profit", day="day").daily().iloc[-1]
+    assert found["verdict"] == "better"
+    assert found["low"] > 0
+
+
+def test_what_the_control_has_none_of_has_no_lift_and_says_why():
+    frame = units().with_columns(discount=pl.col("spend") * (pl.col("arm") == "treatment"))
+    found = wb.monitor(frame, "discount", day="day", covariates=["before"])
+    assert found.daily()["lift"].isna().all()
+    assert "no lift of “discount” can be told" in found.text.lower()
+
+
 def test_several_arms_share_the_level():
     frame = units(0.0)
     third = frame.filter(pl.col("arm") == "control").with_columns(arm=pl.lit("other"))

@@ -362,6 +362,43 @@ def test_a_denominator_of_0_in_all_is_not_enough_data():
     assert "none is 0 for the whole treated arm" in found.table["verdict"][0]
 
 
+def test_a_denominator_of_0_in_one_arm_alone_is_not_enough_data():
+    frame = table().with_columns(visits=pl.col("visits") * (pl.col("arm") == "control"))
+    found = wb.read_out(frame, metrics=["spend_cents / visits"])
+    assert "visits is 0 for the whole treated arm" in found.table["verdict"][0]
+
+
+@pytest.mark.parametrize("covariates", [(), ("before_cents",)])
+def test_what_nobody_of_the_control_has_an_effect_and_no_share_of_it(covariates):
+    frame = table(lift=300).with_columns(
+        discount=pl.col("spend_cents") * (pl.col("arm") == "offer")
+    )
+    row = wb.read_out(frame, metrics=["discount"], covariates=covariates).table.iloc[0]
+    assert row["effect"] > 0
+    assert pd.isna(row["relative"])
+
+
+def test_an_effect_on_a_loss_is_a_share_of_its_size():
+    frame = table(lift=300).with_columns(
+        profit=pl.col("spend_cents") - 9_000, factor=pl.col("segment")
+    )
+    asked = [wb.Mean("profit"), wb.Quantile("profit")]
+    found = wb.read_out(frame, metrics=asked).table
+    cells = wb.read_out(frame, metrics=asked[:1], factors={"arm": ["control", "offer"]}).table
+    for row in [*found.to_dict("records"), *cells.to_dict("records")]:
+        assert row["relative"] == pytest.approx(row["effect"] / -row["control"])
+        assert row["relative_low"] < row["relative"] < row["relative_high"]
+
+
+def test_a_control_near_0_leaves_the_relative_interval_without_an_upper_end():
+    frame = table(lift=300)
+    level = frame.filter(pl.col("arm") == "control")["spend_cents"].mean()
+    shifted = frame.with_columns(pl.col("spend_cents") - level + 0.001)
+    found = wb.read_out(shifted, metrics=["spend_cents"])
+    assert found.table["relative_high"][0] == float("inf")
+    assert "inf" not in found.text + found.page.to_string()
+
+
 def test_a_covariate_whose_window_ends_after_assignment_is_refused():
     late = wb.Covariate("before_cents", dt.date(2026, 3, 10))
     found = wb.read_out(

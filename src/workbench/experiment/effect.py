@@ -10,8 +10,9 @@ sequence are one computation.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -27,6 +28,7 @@ Numbers: TypeAlias = npt.NDArray[Any]
 """Real numbers, or complex ones while a derivative is taken."""
 
 _STEP = 1e-30
+_LARGEST_LOG = math.log(sys.float_info.max)
 
 
 def check_level(level: float) -> None:
@@ -119,8 +121,8 @@ class Comparison:
         treatment: Level of the metric in the treated arm, after the covariates.
         control: The same in the control.
         absolute: Treatment minus control.
-        relative: Treatment over control minus 1, by the delta method, with the degrees of freedom of
-            the absolute one; None for a control of 0.
+        relative: Treatment minus control as a share of the control's size (of -10 and -5 it is +50%),
+            by the delta method, with the degrees of freedom of the absolute one; None for a control of 0.
         log_ratio: Logarithm of treatment over control; None unless both are above 0.
         variance_kept: Variance of the absolute effect with covariates over that without; 1 without.
     """
@@ -136,7 +138,8 @@ class Comparison:
         """Return the interval of the relative effect, by way of the logarithm where there is one."""
         if self.log_ratio is not None:
             low, high = self.log_ratio.interval(level)
-            return math.expm1(low), math.expm1(high)
+            # A control that may as well be 0 leaves the share without an upper end.
+            return math.expm1(low), math.expm1(high) if high < _LARGEST_LOG else math.inf
         return None if self.relative is None else self.relative.interval(level)
 
 
@@ -193,7 +196,9 @@ def compare(
     plain, cut = _comparison(pair, level, kept=1.0), _comparison(pair, adjusted, kept=1.0)
     before = plain.absolute.standard_error
     kept = (cut.absolute.standard_error / before) ** 2 if before else 1.0
-    return _comparison(pair, adjusted, kept=kept)
+    if plain.relative is None:  # covariates move a control of 0, which makes it no base of a share
+        return replace(cut, relative=None, log_ratio=None, variance_kept=kept)
+    return replace(cut, variance_kept=kept)
 
 
 _Level: TypeAlias = Callable[[Numbers, Numbers], Numbers]
@@ -352,8 +357,9 @@ def _comparison(pair: _Pair, level: _Level, kept: float) -> Comparison:
     absolute = estimate(treated - control, (1.0, -1.0))
     relative = log_ratio = None
     if control != 0:
-        slopes = (1 / control, -treated / control**2)
-        relative = estimate(treated / control - 1, slopes, absolute.df)
+        size = abs(control)
+        slopes = (1 / size, -treated / (control * size))
+        relative = estimate((treated - control) / size, slopes, absolute.df)
     if treated > 0 and control > 0:
         log_ratio = estimate(math.log(treated / control), (1 / treated, -1 / control))
     return Comparison(

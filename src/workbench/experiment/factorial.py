@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -121,8 +122,11 @@ def compare_cells(cells: Mapping[str, Moments], parts: Parts, effect: Contrast) 
     if not parts.covariates:
         return plain
     cut, before = _levels(cells, parts, adjusted=True), plain.absolute.standard_error
-    after = _comparison(cut, effect).absolute.standard_error
-    return _comparison(cut, effect, kept=(after / before) ** 2 if before else 1.0)
+    found = _comparison(cut, effect)
+    kept = (found.absolute.standard_error / before) ** 2 if before else 1.0
+    if plain.relative is None:  # covariates move a control of 0, which makes it no base of a share
+        return replace(found, relative=None, log_ratio=None, variance_kept=kept)
+    return replace(found, variance_kept=kept)
 
 
 def _levels(cells: Mapping[str, Moments], parts: Parts, *, adjusted: bool) -> dict[str, _Level]:
@@ -193,8 +197,9 @@ def _comparison(levels: Mapping[str, _Level], effect: Contrast, kept: float = 1.
     absolute = estimate(float(weights @ value), weights)
     relative = log_ratio = None
     if control != 0:
-        slopes = up / control - down * treated / control**2
-        relative = estimate(treated / control - 1, slopes, absolute.df)
+        size = abs(control)
+        slopes = up / size - down * treated / (control * size)
+        relative = estimate((treated - control) / size, slopes, absolute.df)
     if treated > 0 and control > 0:
         log_ratio = estimate(math.log(treated / control), up / treated - down / control)
     return Comparison(

@@ -222,6 +222,9 @@ def _moments(
     ).reshape(len(places), len(places))
     with np.errstate(invalid="ignore"):  # a value that is not finite is for the caller to refuse
         products = raw - np.outer(sums, sums) / n
-    mean = np.array([shift[name] for name in members]) + sums / n
     low, high = (np.array([row[f"{end}{place}"] for place in places]) for end in ("l", "h"))
+    # What is the same for every unit has no rounding left of the shift: a mean of 0 is 0.
+    same = (low == high) & np.isfinite(sums)  # smallest and largest pass over what is not a number
+    mean = np.where(same, low, np.array([shift[name] for name in members]) + sums / n)
+    products[same, :] = products[:, same] = 0.0
     return Moments(names=tuple(members), n=n, mean=mean, products=products, low=low, high=high)

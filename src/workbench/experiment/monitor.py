@@ -445,6 +445,11 @@ def _text(found: Monitoring, still_open: int) -> str:
                 f"{spoken(last['metric'])} is {text.change(last['lift'])}, in an interval that "
                 f"holds at every look of {text.span(text.change(last['low']), text.change(last['high']))}"
             )
+        elif np.isnan(last["lift"]):
+            said.append(
+                f"no lift of {spoken(last['metric'])} can be told while it is 0 in all of the control, "
+                "or an arm has a single unit"
+            )
         if verdict == "go on" and np.isfinite(last["units_left"]):
             said.append(
                 f"{text.plural(last['units_left'], 'more unit')} give the power that was stated"

@@ -112,6 +112,7 @@ class _Terms(NamedTuple):
         value = float(by @ self.values) / level
         sides = (self.treated @ by, self.control @ by + value * self.control[:, 0])
         variance = sum(float(np.var(each, ddof=1)) / len(each) for each in sides) / level**2
+        value = math.copysign(1.0, level) * value  # of a loss, a share of its size
         return dataclasses.replace(
             self.estimate(by), value=value, standard_error=math.sqrt(variance)
         )

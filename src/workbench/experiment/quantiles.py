@@ -82,7 +82,7 @@ def compare_quantiles(
         treatment=a,
         control=b,
         absolute=estimate(a - b, 1.0, 1.0),
-        relative=estimate(a / b - 1, 1 / b, a / b**2) if b else None,
+        relative=estimate((a - b) / abs(b), 1 / b, a / b**2) if b else None,
         log_ratio=estimate(math.log(a / b), 1 / a, 1 / b) if positive else None,
         variance_kept=1.0,
     )

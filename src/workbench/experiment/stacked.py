@@ -85,7 +85,7 @@ class Effects:
     """Relative effects, one a day; not a number while a day has none.
 
     Attributes:
-        value: Treatment over control minus 1.
+        value: Treatment minus control as a share of the control's size; not a number for a control of 0.
         error: Standard errors by the delta method.
         df: Degrees of freedom (Welch, of the absolute effect).
         n_treatment: Units of the treated arm.
@@ -139,7 +139,8 @@ def relative_effects(treatment: Stack, control: Stack, parts: Parts) -> Effects:
         (t, c), (v_t, v_c) = levels, variances
         below = v_t**2 / (treatment.n - 1) + v_c**2 / (control.n - 1)
         df = np.where(below > 0, (v_t + v_c) ** 2 / below, treatment.n + control.n - 2)
-        value, error = t / c - 1, np.sqrt(v_t / c**2 + v_c * t**2 / c**4)
+        value, error = (t - c) / np.abs(c), np.sqrt(v_t / c**2 + v_c * t**2 / c**4)
+        value[_ratio(control, (parts.numerator, parts.denominator))[0] == 0] = np.nan
     known = (np.minimum(treatment.n, control.n) > 1) & np.isfinite(value) & np.isfinite(error)
     return Effects(
         value=np.where(known, value, np.nan),
