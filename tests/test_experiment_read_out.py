@@ -332,6 +332,12 @@ def test_an_arm_in_one_segment_only_is_not_identified():
     refused(found, "not identified", "all of “offer” have segment “new”")
 
 
+def test_arms_that_are_each_in_another_segment_are_not_identified():
+    frame = table().with_columns(segment=pl.col("arm").replace({"control": "old", "offer": "new"}))
+    found = wb.read_out(frame, metrics=["spend_cents"], segments=["segment"])
+    refused(found, "not identified", "all of “control” have segment “old”")
+
+
 def test_too_few_units_are_not_enough_data():
     refused(
         wb.read_out(table(40), metrics=["spend_cents"]), "not enough data", "20 units in “control”"
@@ -434,6 +440,7 @@ def test_units_in_two_arms_are_left_out_of_all_and_counted():
     [
         ({"arm": pl.col("arm").replace("offer", "Control")}, "differ by case or blank only"),
         ({"arm": pl.col("arm").replace("offer", "control ")}, "differ by case or blank only"),
+        ({"arm": pl.concat_str("arm", pl.when(pl.col("customer") > 9).then(pl.lit("  x")).otherwise(pl.lit("\u00a0x")))}, "differ by case or blank only"),
         ({"arm": pl.col("arm").replace("offer", " ")}, "blank label"),
         ({"arm": pl.lit(None, pl.String)}, "nobody is in an arm"),
         ({"spend_cents": pl.lit("much")}, "'spend_cents' holds text, must hold numbers"),
@@ -450,6 +457,29 @@ def test_units_in_two_arms_are_left_out_of_all_and_counted():
 def test_bad_input_is_an_error_that_names_it(change, message):
     with pytest.raises(InputError, match=message):
         wb.read_out(table().with_columns(**change), metrics=["spend_cents"], unit="customer")
+
+
+@pytest.mark.parametrize(
+    ("change", "arguments", "message"),
+    [
+        ({"w": 1 - pl.col("customer")}, {"weights": "w"}, "1,998 rows of 'w' must be 0 or more"),
+        ({"t": pl.col("customer") % 4}, {"trigger": "t"}, "1,000 rows of 't' must be 0 or 1"),
+        ({"t": pl.col("customer") % 4}, {"reached": "t"}, "1,000 rows of 't' must be 0 or 1"),
+        ({"t": pl.col("customer") % 4}, {"stages": ["t"]}, "1,000 rows of 't' must be 0 or 1"),
+        ({"day": pl.col("day").cast(pl.String)}, {"day": "day"}, "day 'day' holds text, must hold days"),
+    ],
+)  # fmt: skip
+def test_a_column_that_holds_something_else_than_its_part_asks_for_is_an_error(
+    change, arguments, message
+):
+    with pytest.raises(InputError, match=message):
+        wb.read_out(table().with_columns(**change), metrics=["spend_cents"], **arguments)
+
+
+@pytest.mark.parametrize("covariate", ["spend_cents", "before_cents / visits"])
+def test_a_covariate_that_is_in_the_metric_is_an_error(covariate):
+    with pytest.raises(ParameterError, match="is in the metric 'spend_cents / visits'"):
+        wb.read_out(table(), metrics=["spend_cents / visits"], covariates=[covariate])
 
 
 def test_a_control_that_does_not_exist_is_an_error_with_the_nearest_label():

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from workbench.errors import InputError
 from workbench.experiment.effect import Estimate, Parts, compare
 from workbench.experiment.effects import too_thin
 from workbench.experiment.metrics import Mean, Ratio
@@ -20,6 +21,20 @@ from workbench.experiment.weekdays import Weekdays, weekdays
 _DATE = "·date"
 _WEEK = 7
 _FEWEST_DAYS = 3
+
+
+def check_day(day: str, schema: Mapping[str, pl.DataType]) -> None:
+    """Refuse a column of days that holds no days.
+
+    Raises:
+        InputError: It holds text or anything else that is no day, instant or number.
+    """
+    kind = schema[day]
+    if not (kind.is_numeric() or kind in (pl.Date, pl.Datetime, pl.Null)):
+        what = "text" if kind in (pl.String, pl.Categorical, pl.Enum) else str(kind).lower()
+        raise InputError(
+            f"day {day!r} holds {what}, must hold days, instants or numbers; make dates of it first"
+        )
 
 
 def by_segment(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from workbench.errors import ParameterError, problem
 from workbench.experiment.effect import Parts, Population
 from workbench.experiment.metrics import (
     REACHED,
@@ -17,6 +18,7 @@ from workbench.experiment.metrics import (
     Quantile,
     Ratio,
     as_covariate,
+    pair_of,
     parts_of,
 )
 from workbench.experiment.moments import Moments
@@ -50,6 +52,20 @@ class Question:
         if self.layout.reached and isinstance(metric, Mean):
             asked.append("compliers")
         return tuple(asked)
+
+
+def refuse_outcomes(question: Question, schema: pl.Schema) -> None:
+    """Refuse a covariate that is the metric itself, or part of it: it would take the effect off.
+
+    Raises:
+        ParameterError: There is one.
+    """
+    for metric in question.metrics:
+        if isinstance(metric, Mean | Ratio):
+            for each in question.of_metric(metric, schema):
+                if not set(metric.columns).isdisjoint(pair_of(each.column)):
+                    rule = f"must be fixed before assignment, and is in the metric {metric.name!r}"
+                    raise ParameterError(problem("covariate", each.column, rule))
 
 
 def all_covariates(question: Question, schema: pl.Schema) -> tuple[Covariate, ...]:

@@ -10,6 +10,7 @@ from typing import Literal
 from workbench.arguments import checked
 from workbench.errors import ParameterError, problem
 from workbench.experiment import triggered, windowed
+from workbench.experiment.by_group import check_day
 from workbench.experiment.contrasts import Contrast
 from workbench.experiment.effect import check_level
 from workbench.experiment.factorial import (
@@ -25,12 +26,13 @@ from workbench.experiment.metrics import Covariate, Metric, as_covariate, as_met
 from workbench.experiment.multiplicity import Correction
 from workbench.experiment.question import (
     Question,
+    refuse_outcomes,
 )
 from workbench.experiment.read_units import read_units
 from workbench.experiment.result import ReadOut
 from workbench.experiment.switchback import ARM_COLUMN, BLOCK, Switchback, refuse_of_blocks
 from workbench.experiment.trust import TrustCheck
-from workbench.experiment.unit_columns import Layout
+from workbench.experiment.unit_columns import Layout, check_values
 from workbench.experiment.units import Source, read_source, take_units
 from workbench.frames import Frame, need_columns
 from workbench.log import Log, open_log
@@ -187,11 +189,15 @@ def read_out(
     )
     layout.check(schema)
     need_columns(schema, [*segments, *stages, *([day] if day else [])], "table of units")
+    if day:
+        check_day(day, schema)
+    check_values(taken, layout, stages)
     question = Question(
         metrics=tuple(as_metric(each, schema) for each in metrics),
         covariates=tuple(as_covariate(each, schema) for each in covariates),
         layout=layout,
     )
+    refuse_outcomes(question, schema)
     return read_units(
         taken,
         question,

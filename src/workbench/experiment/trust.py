@@ -122,7 +122,7 @@ def of_segments(counts: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[T
         places = {
             arm: [name for name, each in segments.items() if each.get(arm)] for arm in sorted(arms)
         }
-        if len(segments) > 1 and any(len(each) > 1 for each in places.values()):
+        if len(segments) > 1:
             for arm, each in places.items():
                 if len(each) == 1:
                     finding = (

@@ -128,6 +128,27 @@ def _number(column: str) -> pl.Expr:
     return pl.col(column).cast(pl.Float64).fill_null(float("nan"))
 
 
+def check_values(units: Units, layout: Layout, stages: Sequence[str] = ()) -> None:
+    """Refuse weights below 0, and what is true or not where it is neither 0 nor 1.
+
+    Raises:
+        InputError: There is one.
+    """
+    schema = units.frame.collect_schema()
+    rules = [(layout.weights, pl.col(layout.weights) < 0, "0 or more")] if layout.weights else []
+    rules += [
+        (name, ~pl.col(name).is_in([0, 1]), "0 or 1")
+        for name in (layout.trigger, layout.reached, *stages)
+        if name and schema[name].is_numeric()
+    ]
+    if not rules:
+        return
+    wrong = [each.sum().alias(str(place)) for place, (_, each, _) in enumerate(rules)]
+    for (name, _, rule), n in zip(rules, units.frame.select(wrong).collect().row(0), strict=True):
+        if n:
+            raise InputError(f"{text.plural(n, 'row')} of {name!r} must be {rule}")
+
+
 def check_clusters(units: Units, cluster: str) -> None:
     """Refuse a cluster in two arms, or rows that are in none.
 

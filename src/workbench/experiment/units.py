@@ -203,7 +203,7 @@ def _check_labels(counts: dict[str, int], arm: str, control: str) -> None:
         )
     seen: dict[str, str] = {}
     for label in counts:
-        bare = label.strip().casefold()
+        bare = " ".join(label.split()).casefold()
         if not bare:
             raise InputError(f"{arm!r} has a blank label; leave it empty, or name the arm")
         if bare in seen:
