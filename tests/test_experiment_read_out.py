@@ -482,6 +482,28 @@ def test_a_covariate_that_is_in_the_metric_is_an_error(covariate):
         wb.read_out(table(), metrics=["spend_cents / visits"], covariates=[covariate])
 
 
+def test_sentences_on_groups_name_the_arm_where_there_are_several():
+    frame = table().with_columns(
+        arm=pl.when(pl.col("customer") % 3 == 0).then(pl.lit("tea")).otherwise(pl.col("arm"))
+    )
+    found = wb.read_out(frame, metrics=["spend_cents"], segments=["segment"], day="day")
+    for arm in ("offer", "tea"):
+        assert f"For “{arm}” the effects by segment" in found.text
+        assert f"For “{arm}” the effects by day of the week" in found.text
+
+
+def test_rows_without_an_arm_and_a_ratio_that_differs_by_group_are_said_in_grammar():
+    frame = table().with_columns(
+        arm=pl.when(pl.col("customer") > 1).then("arm"),
+        segment=pl.when((pl.col("customer") % 10 == 0) & (pl.col("arm") == "offer"))
+        .then(pl.lit("few"))
+        .otherwise(pl.col("segment")),
+    )
+    found = wb.read_out(frame, metrics=["spend_cents"], segments=["segment"])
+    assert "2 rows have no arm and are left out" in found.text
+    assert "; The" not in found.text
+
+
 def test_a_control_that_does_not_exist_is_an_error_with_the_nearest_label():
     with pytest.raises(ParameterError, match=r"control was 'contrl'.* did you mean 'control'"):
         wb.read_out(table(), metrics=["spend_cents"], control="contrl")

@@ -15,7 +15,7 @@ from workbench.experiment import trust as trusting
 from workbench.experiment.contrasts import Contrast
 from workbench.experiment.effect import Comparison, Parts, Population, compare
 from workbench.experiment.factorial import compare_cells
-from workbench.experiment.metrics import TRIGGER, Count, Metric, Proportion, Quantile
+from workbench.experiment.metrics import TRIGGER, WEIGHT, Count, Metric, Proportion, Quantile
 from workbench.experiment.moments import Moments
 from workbench.experiment.multiplicity import Correction, adjust
 from workbench.experiment.quantiles import compare_quantiles, quantile_levels
@@ -28,6 +28,7 @@ EffectKey: TypeAlias = tuple[str, str, Population]
 
 Found = TypeVar("Found")
 
+_BELOW = {WEIGHT: "the weight"}
 _CONSTANT = 1e-18
 
 
@@ -139,7 +140,7 @@ def too_thin(metric: Metric, parts: Parts, treatment: Moments, control: Moments)
             return f"{text.count(total)} events in the {what}, needs {trusting.FEWEST_EVENTS}"
         below = parts.denominator
         if below is not None and moments[below] == 0:
-            return f"{below} is 0 for the whole {what}"
+            return f"{_BELOW.get(below, below)} is 0 for the whole {what}"
     both = treatment + control
     place = both.place(parts.numerator)
     if both.products[place, place] <= _CONSTANT * (1 + both.mean[place] ** 2) * both.n:

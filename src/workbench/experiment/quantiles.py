@@ -7,6 +7,7 @@ import math
 import polars as pl
 from scipy import stats
 
+from workbench import text
 from workbench.errors import InputError
 from workbench.experiment.effect import Comparison, Estimate
 from workbench.experiment.metrics import Quantile
@@ -51,7 +52,7 @@ def quantile_levels(units: Units, metric: Quantile) -> dict[str, tuple[float, fl
         )
         if row["bad"]:
             raise InputError(
-                f"column {metric.column!r} has {row['bad']} values in {arm!r} that are missing or not finite"
+                f"column {metric.column!r} has no finite value in {text.plural(row['bad'], 'row')} of {arm!r}"
             )
         found[arm] = (row["middle"], (row["high"] - row["low"]) / (2 * z), n)
     return found

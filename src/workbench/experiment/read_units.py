@@ -55,6 +55,8 @@ from workbench.experiment.unit_columns import Layout, moments_of
 from workbench.experiment.units import Units
 from workbench.experiment.weekdays import Weekdays
 
+_PAIR = 2
+
 
 def read_units(
     units: Units,
@@ -138,13 +140,13 @@ def read_units(
     }
     hanging = None if layout.weighted or effects else outliers(units, question.metrics, plain, ends)
     further = [
-        *segmented.values(),
-        *([daily] if daily else []),
-        *weekly.values(),
-        *([hanging] if hanging else []),
+        *(_of_arm(units, arm, each.text) for (_, arm), each in segmented.items()),
+        *([_of_arm(units, units.arms[1], daily.text)] if daily else []),
+        *(_of_arm(units, arm, each.text) for arm, each in weekly.items()),
+        *([hanging.text] if hanging else []),
     ]
     sizes = _counts_of(units, effects, diluted)
-    told = said.told(table, trust, [each.text for each in further], level, sizes)
+    told = said.told(table, trust, further, level, sizes)
     return ReadOut(
         table=table,
         text=told.text,
@@ -175,6 +177,13 @@ def _by_population(
     if diluted is not None:
         found, thin = beside_each(found, diluted.comparisons), {**thin, **diluted.thin}
     return dict(found), dict(thin)
+
+
+def _of_arm(units: Units, arm: str, sentence: str) -> str:
+    """Return a sentence about an arm, with its name where there are several."""
+    if len(units.arms) <= _PAIR:
+        return sentence
+    return f"For {text.named(arm)} {sentence[:1].lower()}{sentence[1:]}"
 
 
 def _counts_of(

@@ -167,7 +167,7 @@ def of_unknown(found: Balance | None) -> TrustCheck:
 
 def _inner(sentences: str) -> str:
     """Return sentences as the inside of one: no capital and no full stop."""
-    return f"{sentences[:1].lower()}{sentences[1:].rstrip('.')}".replace(". ", "; ")
+    return f"{sentences[:1].lower()}{sentences[1:].rstrip('.')}".replace(". The ", "; the ")
 
 
 def of_windows(covariates: Sequence[Covariate], assigned_from: object) -> list[TrustCheck]:

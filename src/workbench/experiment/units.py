@@ -59,8 +59,8 @@ class Units:
         """Say what was left out, in sentences."""
         said = []
         if self.without_arm:
-            verb = "has" if self.without_arm == 1 else "have"
-            said.append(f"{text.plural(self.without_arm, 'row')} {verb} no arm and is left out")
+            have = "has no arm and is" if self.without_arm == 1 else "have no arm and are"
+            said.append(f"{text.plural(self.without_arm, 'row')} {have} left out")
         if self.in_two_arms:
             were = "was" if self.in_two_arms == 1 else "were"
             said.append(
