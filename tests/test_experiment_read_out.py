@@ -476,6 +476,47 @@ def test_a_column_that_holds_something_else_than_its_part_asks_for_is_an_error(
         wb.read_out(table().with_columns(**change), metrics=["spend_cents"], **arguments)
 
 
+@pytest.mark.parametrize("argument", ["weights", "cluster"])
+def test_a_quantile_of_units_with_weights_or_clusters_is_an_error(argument):
+    with pytest.raises(ParameterError, match="must be a mean, a proportion, a count or a ratio"):
+        wb.read_out(
+            table(), metrics=["visits", wb.Quantile("spend_cents")], **{argument: "customer"}
+        )
+
+
+def test_a_quantile_that_many_units_share_has_no_effect_and_no_interval():
+    found = wb.read_out(table(), metrics=[wb.Quantile("visits"), "spend_cents"]).table
+    assert (
+        found["verdict"].str.contains("so many units have the very value").tolist().count(True) == 1
+    )
+    assert found.set_index("metric").loc["quantile 0.5 of visits", ["effect", "low"]].isna().all()
+
+
+def test_a_quantile_alone_is_read_of_all_beside_a_trigger():
+    frame = table().with_columns(t=pl.col("customer") % 2)
+    found = wb.read_out(
+        frame, metrics=[wb.Quantile("spend_cents")], covariates=["before_cents"], trigger="t"
+    )
+    assert found.table["population"].to_list() == ["all"]
+
+
+def test_a_share_of_what_is_neither_0_nor_1_is_an_error():
+    with pytest.raises(InputError, match="'visits' must be 0 or 1"):
+        wb.read_out(table(), metrics=[wb.Proportion("visits")])
+
+
+def test_the_effect_on_who_was_reached_is_said_and_a_control_that_was_reached_is_an_error():
+    seen = table(lift=300).with_columns(t=pl.col("customer") % 10 < 9)
+    frame = seen.with_columns(pl.col("t") & (pl.col("arm") == "offer"))
+    read = wb.read_out(frame, metrics=["spend_cents"], reached="t")
+    found = read.table.set_index("population")
+    share = frame.filter(pl.col("arm") == "offer")["t"].mean()
+    assert found.loc["compliers", "effect"] == pytest.approx(found.loc["all", "effect"] / share)
+    assert "for each unit that was reached it is" in read.text
+    with pytest.raises(InputError, match="must not be true in “control”"):
+        wb.read_out(seen, metrics=["spend_cents"], reached="t")
+
+
 @pytest.mark.parametrize("covariate", ["spend_cents", "before_cents / visits"])
 def test_a_covariate_that_is_in_the_metric_is_an_error(covariate):
     with pytest.raises(ParameterError, match="is in the metric 'spend_cents / visits'"):

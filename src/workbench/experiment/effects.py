@@ -29,6 +29,7 @@ EffectKey: TypeAlias = tuple[str, str, Population]
 Found = TypeVar("Found")
 
 _BELOW = {WEIGHT: "the weight"}
+_TIED = "so many units have the very value of the quantile that its error cannot be told"
 _CONSTANT = 1e-18
 
 
@@ -65,7 +66,11 @@ def compare_arms(
             for population in question.populations(metric):
                 key = (metric.name, arm, population)
                 if isinstance(metric, Quantile):
-                    found[key] = compare_quantiles(levels[arm], levels[units.control])
+                    pair_of_levels = levels[arm], levels[units.control]
+                    if all(error > 0 for _, error, _ in pair_of_levels):
+                        found[key] = compare_quantiles(*pair_of_levels)
+                    else:
+                        thin[key] = _TIED
                     continue
                 name = block_name(metric, population)
                 pair = moments[arm][name], moments[units.control][name]

@@ -68,6 +68,18 @@ def refuse_outcomes(question: Question, schema: pl.Schema) -> None:
                     raise ParameterError(problem("covariate", each.column, rule))
 
 
+def refuse_quantiles_of_groups(question: Question) -> None:
+    """Refuse a quantile where units have weights or clusters: its error is that of single units.
+
+    Raises:
+        ParameterError: There is one.
+    """
+    for metric in question.metrics:
+        if isinstance(metric, Quantile) and question.layout.weighted:
+            rule = "must be a mean, a proportion, a count or a ratio with weights or clusters"
+            raise ParameterError(problem("metric", metric.name, rule))
+
+
 def all_covariates(question: Question, schema: pl.Schema) -> tuple[Covariate, ...]:
     """Return every covariate of the read-out once."""
     found = {each.column: each for each in question.covariates}

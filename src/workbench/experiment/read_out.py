@@ -22,11 +22,12 @@ from workbench.experiment.factorial import (
 from workbench.experiment.from_one_side import (
     refuse_one_sided,
 )
-from workbench.experiment.metrics import Covariate, Metric, as_covariate, as_metric
+from workbench.experiment.metrics import Covariate, Metric, Proportion, as_covariate, as_metric
 from workbench.experiment.multiplicity import Correction
 from workbench.experiment.question import (
     Question,
     refuse_outcomes,
+    refuse_quantiles_of_groups,
 )
 from workbench.experiment.read_units import read_units
 from workbench.experiment.result import ReadOut
@@ -191,13 +192,15 @@ def read_out(
     need_columns(schema, [*segments, *stages, *([day] if day else [])], "table of units")
     if day:
         check_day(day, schema)
-    check_values(taken, layout, stages)
     question = Question(
         metrics=tuple(as_metric(each, schema) for each in metrics),
         covariates=tuple(as_covariate(each, schema) for each in covariates),
         layout=layout,
     )
     refuse_outcomes(question, schema)
+    refuse_quantiles_of_groups(question)
+    shares_of = [each.column for each in question.metrics if isinstance(each, Proportion)]
+    check_values(taken, layout, [*stages, *shares_of])
     return read_units(
         taken,
         question,

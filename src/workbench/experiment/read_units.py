@@ -118,7 +118,7 @@ def read_units(
     by_side = one_sided_effects(units, question, level) if layout.one_sided else {}
     if by_side:
         checks.append(of_one_sided(by_side))
-    elif layout.trigger:
+    elif layout.trigger and any(isinstance(each, Mean | Ratio) for each in question.metrics):
         checks.append(check_untriggered(units, question, parts, moments))
     trust = trusting.trust(checks)
     if not trust.passed:

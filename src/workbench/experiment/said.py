@@ -21,6 +21,13 @@ _POWER_80 = 2.8
 """Standard errors of an effect that 4 of 5 experiments would show: 1.96 + 0.84."""
 
 
+_WHOM = {
+    "triggered": " among the triggered",
+    "diluted": " from those to all units",
+    "compliers": " of those reached",
+}
+
+
 _Row: TypeAlias = Mapping[Hashable, Any]
 """A row of the table of effects."""
 
@@ -116,7 +123,9 @@ def told(
         groups.setdefault((row["metric"], row["arm"]), {})[row["population"]] = row
     found = [_effect(rows, level) for rows in groups.values()]
     missing = [
-        text.sentence(f"{spoken(row['metric'])}: {row['verdict']}")
+        text.sentence(
+            f"{spoken(row['metric'])}{_WHOM.get(row['population'], '')}: {row['verdict']}"
+        )
         for row in table[table["effect"].isna()].to_dict("records")
     ]
     worth, next_step = _worth(known, counts), _next(known)
@@ -154,6 +163,9 @@ def _effect(rows: Mapping[str, _Row], level: float) -> str:
         said += (
             f", which over all units is {signed(name, diluted['effect'])} ({_ends(diluted, level)})"
         )
+    if "compliers" in rows:
+        reached = rows["compliers"]
+        said += f"; for each unit that was reached it is {signed(name, reached['effect'])} ({_ends(reached, level)})"
     return text.sentence(said)
 
 

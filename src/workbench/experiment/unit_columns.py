@@ -128,25 +128,32 @@ def _number(column: str) -> pl.Expr:
     return pl.col(column).cast(pl.Float64).fill_null(float("nan"))
 
 
-def check_values(units: Units, layout: Layout, stages: Sequence[str] = ()) -> None:
-    """Refuse weights below 0, and what is true or not where it is neither 0 nor 1.
+def check_values(units: Units, layout: Layout, flags: Sequence[str] = ()) -> None:
+    """Refuse weights below 0, flags that are neither 0 nor 1, and a control that was reached.
+
+    With a control that the treatment reached too, the effect on all over the share reached is no effect
+    on the reached.
 
     Raises:
         InputError: There is one.
     """
     schema = units.frame.collect_schema()
-    rules = [(layout.weights, pl.col(layout.weights) < 0, "0 or more")] if layout.weights else []
+    rules = [(layout.weights, pl.col(layout.weights) < 0, "be 0 or more")] if layout.weights else []
     rules += [
-        (name, ~pl.col(name).is_in([0, 1]), "0 or 1")
-        for name in (layout.trigger, layout.reached, *stages)
+        (name, ~pl.col(name).is_in([0, 1]), "be 0 or 1")
+        for name in (layout.trigger, layout.reached, *flags)
         if name and schema[name].is_numeric()
     ]
+    if layout.reached:
+        there = (pl.col(ARM) == units.control) & pl.col(layout.reached).cast(pl.Boolean)
+        rule = f"not be true in {text.named(units.control)}; of who would have been reached name the trigger"
+        rules.append((layout.reached, there, rule))
     if not rules:
         return
     wrong = [each.sum().alias(str(place)) for place, (_, each, _) in enumerate(rules)]
     for (name, _, rule), n in zip(rules, units.frame.select(wrong).collect().row(0), strict=True):
         if n:
-            raise InputError(f"{text.plural(n, 'row')} of {name!r} must be {rule}")
+            raise InputError(f"{text.plural(n, 'row')} of {name!r} must {rule}")
 
 
 def check_clusters(units: Units, cluster: str) -> None:
