@@ -566,6 +566,12 @@ def test_a_file_that_is_no_parquet_is_an_error(tmp_path):
         wb.read_out(tmp_path / "units.parquet", metrics=["spend_cents"])
 
 
+def test_a_csv_with_semicolons_is_an_error_that_says_so(tmp_path):
+    table().head(9).write_csv(tmp_path / "units.csv", separator=";", decimal_comma=True)
+    with pytest.raises(InputError, match="must have commas between its columns, not semicolons"):
+        read_source(tmp_path / "units.csv")
+
+
 def test_a_cluster_in_two_arms_is_an_error():
     with pytest.raises(InputError, match="3 clusters of 'segment' must be in one arm"):
         wb.read_out(table(), metrics=["spend_cents"], cluster="segment")

@@ -157,6 +157,7 @@ def read_source(source: Source, name: str = "units") -> pl.LazyFrame:
         if path.is_dir():
             files = decision_files(path) or sorted(path.glob("*.parquet"))
         if path.suffix.lower() == ".csv":
+            _refuse_semicolons(path, name)
             frame = pl.scan_csv(path, try_parse_dates=True, infer_schema_length=_LOOKED_AT)
             return frame.collect().lazy()
         if not files:
@@ -168,6 +169,18 @@ def read_source(source: Source, name: str = "units") -> pl.LazyFrame:
         rule = f"must be a {'CSV' if path.suffix.lower() == '.csv' else 'Parquet'} file: {first}"
         raise InputError(problem(name, str(source), rule)) from None
     return frame
+
+
+def _refuse_semicolons(path: Path, name: str) -> None:
+    """Refuse a CSV file with semicolons between its columns, whose decimals may have commas too."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        header = file.readline()
+    if header.count(";") > header.count(","):
+        rule = (
+            "must have commas between its columns, not semicolons; read it with "
+            "pl.read_csv(…, separator=';', decimal_comma=True) and write it as Parquet"
+        )
+        raise InputError(problem(name, str(path), rule))
 
 
 def _one_row_a_unit(frame: pl.LazyFrame, unit: str) -> tuple[pl.LazyFrame, int]:
