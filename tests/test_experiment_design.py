@@ -292,12 +292,25 @@ def test_the_preview_finds_a_covariate_that_the_arms_do_not_share():
         ({"entries": []}, ParameterError, "entries was"),
         ({"metric": "spend"}, ParameterError, "of one metric"),
         ({"simulations": 9}, InputError, "bring the units"),
+        ({"simulations": -1}, ParameterError, "simulations was -1, must be at least 0"),
+        (
+            {"offer_cost_cents": -5.0},
+            ParameterError,
+            "offer_cost_cents was -5.0, must be at least 0",
+        ),
     ],
 )
 def test_a_plan_that_cannot_be_is_refused(arguments, error, said):
     stated = wb.Baseline(name="spend", level=10.0, variance=100.0)
     with pytest.raises(error, match=said):
         wb.design(stated, **arguments)
+
+
+@pytest.mark.parametrize("lift", [0.3, -1.1])
+def test_a_lift_that_leaves_no_share_is_refused(lift):
+    bought = wb.Baseline(name="bought", level=0.8, variance=0.16, proportion=True)
+    with pytest.raises(ParameterError, match=r"must leave a share of 0 to 1: 80\.0% would become"):
+        wb.design(bought, lift=lift)
 
 
 @pytest.mark.parametrize(

@@ -175,6 +175,8 @@ def test_too_few_or_broken_experiments_make_no_prior():
     broken.loc[2, "standard_error"] = 0.0
     with pytest.raises(InputError, match="a standard_error above 0"):
         learn_prior(broken)
+    with pytest.raises(InputError, match="column 'estimate' holds text, must hold numbers"):
+        learn_prior(archive(1, 6, 0, 1).astype({"estimate": str}))
     with pytest.raises(InputError, match="did you mean 'estimate'"):
         learn_prior(past, estimate="estimat")
 

@@ -191,6 +191,7 @@ BAD = {
     "treated must be true or false": {"treated": pl.lit(2)},
     "outcome is null or infinite at": {"outcome": pl.lit(None, dtype=pl.Float64)},
     "outcome must hold numbers, holds String": {"outcome": pl.lit("yes")},
+    "outcome is the same at every available decision point": {"outcome": pl.lit(3.0)},
     "there is no available decision point": {"available": pl.lit(value=False)},
     "not enough data: 2 persons for 3 coefficients": {"person": pl.col("person") % 2},
     "person has 1,200 nulls": {"person": pl.lit(None, dtype=pl.Int64)},

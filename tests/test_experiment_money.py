@@ -249,6 +249,10 @@ def test_bad_units_are_refused(customers):
         roi(customers, treatment="ofer")
     with pytest.raises(ParameterError, match="did you mean 'no_halo'"):
         roi(customers, assume=["no_hallo"])  # type: ignore[list-item]  # the point
+    with pytest.raises(InputError, match="redemptions is below 0 for 4,000 customers"):
+        roi(customers.with_columns(redemptions=pl.lit(-1)))
+    with pytest.raises(ParameterError, match="covariate was 'sales_cents', must be fixed before"):
+        roi(customers, covariates=["sales_cents"])
     for keys in ({"customers": 0}, {"level": 1.0}):
         with pytest.raises(ParameterError, match=next(iter(keys))):
             roi(customers, **keys)

@@ -124,11 +124,18 @@ def design(
     check_alpha(alpha)
     if not (math.isfinite(lift) and lift):
         raise ParameterError(problem("lift", lift, "must be finite and not 0"))
+    for name, given in (("offer_cost_cents", offer_cost_cents), ("simulations", simulations)):
+        if not 0 <= given < math.inf:
+            raise ParameterError(problem(name, given, "must be at least 0"))
     if planned is not None and planned < 1:
         raise ParameterError(problem("planned", planned, "must be at least 1"))
     if outcome_days < 0:
         raise ParameterError(problem("outcome_days", outcome_days, "must be at least 0"))
     baseline = _baseline(units, metric, covariates)
+    if baseline.proportion and not 0 <= baseline.level * (1 + lift) <= 1:
+        there = text.share(baseline.level * (1 + lift))
+        rule = f"must leave a share of 0 to 1: {text.share(baseline.level)} would become {there}"
+        raise ParameterError(problem("lift", lift, rule))
     shares, contrasts = _compared(arms, control, factors)
     table = _comparisons(baseline, shares, contrasts, lift=lift, power=power, alpha=alpha)
     main = table["order"] == 1

@@ -20,6 +20,7 @@ from workbench import text
 from workbench.arguments import checked
 from workbench.errors import InputError, ParameterError, problem
 from workbench.experiment.effect import Estimate
+from workbench.experiment.metrics import check_numbers
 from workbench.experiment.moments import Floats
 from workbench.frames import Frame, as_polars, need_columns
 
@@ -116,6 +117,7 @@ def learn_prior(
     """
     frame = as_polars(archive, "archive")
     need_columns(frame.columns, [estimate, error], "archive")
+    check_numbers([estimate, error], frame.schema, "column")
     y, s = (frame[name].cast(float).fill_null(math.nan).to_numpy() for name in (estimate, error))
     if len(y) < _FEWEST_EXPERIMENTS:
         raise InputError(

@@ -302,6 +302,10 @@ def _trial(
     ones = np.ones((ordered.height, 1))
     g = np.hstack([ones, *(_numbers(ordered, name)[:, None] for name in controls)])
     f = np.hstack([ones, *(_numbers(ordered, name)[:, None] for name in moderators)])
+    if np.ptp(_numbers(ordered, outcome)) == 0:
+        raise InputError(
+            f"{text.NOT_ENOUGH_DATA}: {outcome} is the same at every available decision point"
+        )
     trial = Trial(
         starts=np.flatnonzero(ordered[person].rle_id().diff().fill_null(1).to_numpy() != 0),
         treated=took,

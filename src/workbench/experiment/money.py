@@ -156,8 +156,14 @@ def roi(
         raise ParameterError(problem("assume", DIP, rule))
     before = [pair_of(each) for each in covariates]
     known = list(dict.fromkeys(each for pair in before for each in pair if each))
+    for each in known:
+        if each in there:
+            rule = "must be fixed before assignment, and is what the money is counted in"
+            raise ParameterError(problem("covariate", each, rule))
     check_numbers(known, schema, "covariate")
     _check_whole(taken.frame, [*there, *known])
+    if "redemptions" in there:
+        _check_redemptions(taken.frame)
     columns = {each: pl.col(each) for each in known} | _columns(there)
     pair = Pair.of(taken, treated, columns, cluster, before)
     many = taken.counts[treated] if customers is None else customers
@@ -232,6 +238,15 @@ def _check_whole(frame: pl.LazyFrame, columns: list[str]) -> None:
                 f"{name} is null or infinite for {text.plural(count, 'customer')}; a customer who "
                 "bought nothing has 0"
             )
+
+
+def _check_redemptions(frame: pl.LazyFrame) -> None:
+    """Refuse a number of redemptions below 0."""
+    below = int(frame.select((pl.col("redemptions") < 0).sum()).collect().item())
+    if below:
+        raise InputError(
+            f"redemptions is below 0 for {text.plural(below, 'customer')}; it counts purchases"
+        )
 
 
 def _columns(there: Sequence[str]) -> dict[str, pl.Expr]:
