@@ -174,6 +174,34 @@ def two_cells(
     )
 
 
+@pytest.mark.parametrize("seed", [6, 14])
+def test_a_share_that_must_be_reached_by_whole_offers_breaks_no_other_limit(seed):
+    rng = np.random.default_rng(seed)
+    value, cost = rng.normal(30, 60, (150, 3)), rng.uniform(5, 60, (150, 3))
+    budget = 0.3 * cost.min(axis=1).sum()
+    plan = allocate(
+        value, cost, offers=OFFERS, budgets=[Budget(amount_cents=budget)],
+        inventory={"tea": 20}, contacts=[ContactLimit(customers=90)], minimum_shares={"cake": 0.11},
+    )  # fmt: skip
+    given = plan.share.sum(axis=0)
+    assert plan.cost_cents <= budget + 1e-6
+    assert given[0] <= 20
+    assert given.sum() <= 90
+    assert given[1] >= np.ceil(0.11 * 150)
+
+
+def test_whole_offers_that_cannot_hold_all_limits_are_refused():
+    value, cost = np.array([[9.0], [5.0]]), np.full((2, 1), 10.0)
+    with pytest.raises(InputError, match="no whole offers were found that hold all limits: budget"):
+        allocate(
+            value,
+            cost,
+            offers=["tea"],
+            budgets=[Budget(amount_cents=12)],
+            minimum_shares={"tea": 0.6},
+        )
+
+
 def test_cells_get_shares_and_the_profit_has_an_interval():
     plan = allocate(
         two_cells([[50, 120], [30, -20]]), customers=1000, budgets=[Budget(amount_cents=34_000)]

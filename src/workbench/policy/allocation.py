@@ -24,6 +24,7 @@ Floats = npt.NDArray[np.float64]
 _MOST_OFFERS = 127
 _MATRIX = 2
 _CELLS_AND_DRAWS = 3
+_WHOLE = 1e-9  # what rounding may exceed a limit by
 _FACTORS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 
 
@@ -241,8 +242,11 @@ def _whole(share: Floats, solved: Solved, value: Floats, cost: Floats, limits: R
     """Return whole offers for single customers: plans are mixed evenly over who is on the edge.
 
     Who gets the same offer under all plans keeps it. The others lie at the edge, where offers are worth what
-    the limits charge; they are dealt to the plans in the order of a low-discrepancy sequence, and what then
-    exceeds a limit is taken from those to whom it is worth least.
+    the limits charge; they are dealt to the plans in the order of a low-discrepancy sequence. Then shares that
+    must be reached are filled up, and what exceeds a limit is taken from those to whom it is worth least.
+
+    Raises:
+        InputError: Parts of offers hold all limits, whole ones were not found to.
     """
     place = (np.arange(len(share)) * 0.6180339887498949 + 0.5) % 1.0
     plan = np.minimum(np.searchsorted(np.cumsum(solved.mix), place), len(solved.mix) - 1)
@@ -251,29 +255,52 @@ def _whole(share: Floats, solved: Solved, value: Floats, cost: Floats, limits: R
     got = choice != NOTHING
     found[np.flatnonzero(got), choice[got]] = 1.0
     net = value - cost * (solved.price @ limits.of_cost) - solved.price @ limits.of_count
-    for row in range(len(limits.names)):
-        used = limits.used((found * cost).sum(axis=0), found.sum(axis=0))
-        over = used[row] - limits.limit[row]
-        if over <= 1e-9 * max(abs(limits.limit[row]), 1.0):
-            continue
-        weight = cost * limits.of_cost[row] + limits.of_count[row]
-        if (limits.of_count[row] < 0).any():
-            _give(found, net, limits.of_count[row], over)
-            continue
-        customer, offer = np.nonzero((found > 0) & (weight > 0))
-        order = np.argsort(net[customer, offer], kind="stable")
-        freed = np.cumsum(weight[customer[order], offer[order]])
-        last = int(np.searchsorted(freed, over - 1e-9)) + 1
-        found[customer[order[:last]], offer[order[:last]]] = 0.0
+    must = (limits.of_count < 0).any(axis=1)
+    least = np.zeros(share.shape[1])
+    for row in np.flatnonzero(must):
+        offer = int(np.flatnonzero(limits.of_count[row])[0])
+        least[offer] = np.ceil(-limits.limit[row] - _WHOLE)
+    for short in np.flatnonzero(least > found.sum(axis=0)):
+        _give(found, net, int(short), least)
+    for row in np.flatnonzero(~must):
+        if (over := _over(found, cost, limits)[row]) > 0:
+            _take(found, net, cost * limits.of_cost[row] + limits.of_count[row], over, least)
+    for name, over in zip(limits.names, _over(found, cost, limits), strict=True):
+        if over > 0:
+            raise InputError(
+                f"no whole offers were found that hold all limits: {name} is missed by {text.number(over)}; raise "
+                "it, or lower the shares that must be reached"
+            )
     return found
 
 
-def _give(found: Floats, net: Floats, of_count: Floats, missing: float) -> None:
-    """Give an offer to those without any whom it costs least, until its share is reached."""
-    offer = int(np.flatnonzero(of_count < 0)[0])
-    free = np.flatnonzero(found.sum(axis=1) == 0)
-    order = free[np.argsort(-net[free, offer], kind="stable")]
-    found[order[: int(np.ceil(missing - 1e-9))], offer] = 1.0
+def _over(found: Floats, cost: Floats, limits: Resources) -> Floats:
+    """Return by how much whole offers exceed each limit; 0 within rounding."""
+    over = limits.used((found * cost).sum(axis=0), found.sum(axis=0)) - limits.limit
+    return np.where(over <= _WHOLE * np.maximum(np.abs(limits.limit), 1.0), 0.0, over)
+
+
+def _give(found: Floats, net: Floats, offer: int, least: Floats) -> None:
+    """Give an offer, until its share is reached, to those who lose least by it; who has one of a share keeps it."""
+    free = np.flatnonzero(found[:, least > 0].sum(axis=1) == 0)
+    loss = (found[free] * net[free]).sum(axis=1) - net[free, offer]
+    chosen = free[np.argsort(loss, kind="stable")[: int(least[offer] - found[:, offer].sum())]]
+    found[chosen] = 0.0
+    found[chosen, offer] = 1.0
+
+
+def _take(found: Floats, net: Floats, weight: Floats, over: float, least: Floats) -> None:
+    """Take offers from those to whom they are worth least, until a limit holds; shares stay reached."""
+    customer, offer = np.nonzero((found > 0) & (weight > 0))
+    order = np.argsort(net[customer, offer], kind="stable")
+    customer, offer = customer[order], offer[order]
+    spare = found.sum(axis=0) - least
+    for k in np.flatnonzero(least > 0):
+        kept = np.flatnonzero(offer == k)[int(spare[k]) :]
+        customer, offer = np.delete(customer, kept), np.delete(offer, kept)
+    freed = np.cumsum(weight[customer, offer])
+    last = int(np.searchsorted(freed, over - _WHOLE)) + 1
+    found[customer[:last], offer[:last]] = 0.0
 
 
 def _allocation(  # noqa: PLR0917 - what an allocation is made of
