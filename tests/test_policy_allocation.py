@@ -223,6 +223,19 @@ def test_who_dislikes_risk_gives_less():
     assert careful.table["customers"].iloc[-1] > bold.table["customers"].iloc[-1]
 
 
+def test_what_a_careful_plan_is_expected_to_earn_is_the_mean_of_its_draws():
+    rng = np.random.default_rng(3)
+    draws = two_cells([[90, 70], [80, 60]])
+    wide = UpliftDraws(
+        **{**draws.__dict__, "value": draws.value + 60 * rng.standard_normal((2000, 2, 2))}
+    )
+    plan = allocate(wide, risk=0.3)
+    assert plan.cost_cents > 0
+    assert plan.profit_cents == pytest.approx(plan.profit_draws_cents.mean())
+    assert plan.table["profit_cents"].sum() == pytest.approx(plan.profit_cents)
+    assert plan.duality_gap < 1e-6
+
+
 def test_other_budgets_earn_more_the_larger_they_are_and_ever_less_for_a_cent():
     table = allocation_by_budget(two_cells([[50, 120], [30, 60]]), amount_cents=20_000)
     assert table["profit_cents"].is_monotonic_increasing

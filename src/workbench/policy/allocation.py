@@ -41,12 +41,13 @@ class Allocation(text.Result):
             one more unit of it earns (a cent of a budget, a piece, a contact).
         share: Customer or cell x offer: the share of its customers who get the offer. Of single
             customers it is 0 or 1.
-        net_cents: Customer or cell x offer: expected profit less what the limits charge; an offer is given
-            where this is above 0 and largest.
+        net_cents: Customer or cell x offer: expected profit (or its quantile) less what the limits charge; an
+            offer is given where this is above 0 and largest.
         profit_cents: Expected profit in all.
         profit_draws_cents: Draws of it, when the values came as draws; else empty.
         cost_cents: Expected cost in all.
-        duality_gap: How far the profit may be below the best there is, as a share of it.
+        duality_gap: How far what was made largest (expected profit, or the sum of its quantiles) may be below
+            the best there is, as a share of it.
         offers: The offers.
         weight: How many customers each row stands for.
         price_of_cost: Of each offer what its limits charge for a cent of its cost.
@@ -131,7 +132,7 @@ def allocate(
     >>> plan.share.tolist(), plan.profit_cents
     ([[1.0, 0.0], [0.0, 1.0]], 120.0)
     """
-    mean, draws, cost_mean, names, weight = _given(value, cost, offers, customers, risk)
+    worth, mean, draws, cost_mean, names, weight = _given(value, cost, offers, customers, risk)
     limits = resources_of(
         names,
         float(weight.sum()),
@@ -143,11 +144,11 @@ def allocate(
     for budget in budgets:
         _affordable(budget, names, cost_mean)
     single = not isinstance(value, UpliftDraws)
-    solved = solve(mean, cost_mean, weight, limits)
-    share = _shares(solved, mean.shape[1])
+    solved = solve(worth, cost_mean, weight, limits)
+    share = _shares(solved, worth.shape[1])
     if single:
-        share = _whole(share, solved, mean, cost_mean, limits)
-    return _allocation(share, solved, mean, cost_mean, draws, weight, names, limits)
+        share = _whole(share, solved, worth, cost_mean, limits)
+    return _allocation(share, solved, worth, mean, cost_mean, draws, weight, names, limits)
 
 
 def _given(
@@ -156,8 +157,8 @@ def _given(
     offers: Sequence[str],
     customers: float | Floats | None,
     risk: float | None,
-) -> tuple[Floats, Floats | None, Floats, tuple[str, ...], Floats]:
-    """Return mean values, their draws, mean costs, offers and weights, checked."""
+) -> tuple[Floats, Floats, Floats | None, Floats, tuple[str, ...], Floats]:
+    """Return what offers are worth (means, or a quantile), mean values, draws, mean costs, offers, weights."""
     if risk is not None and not 0 < risk < 1:
         raise ParameterError(problem("risk", risk, "must be a quantile above 0 and below 1"))
     if isinstance(value, UpliftDraws):
@@ -182,16 +183,17 @@ def _given(
         weight = np.ones(rows)
     draws = values if values.ndim == _CELLS_AND_DRAWS else None
     if draws is None:
-        mean = values
+        worth = mean = values
         if risk is not None:
             raise ParameterError("risk needs draws of the values: draw x customer x offer")
     else:
-        mean = draws.mean(axis=0) if risk is None else np.quantile(draws, risk, axis=0)
+        mean = draws.mean(axis=0)
+        worth = mean if risk is None else np.quantile(draws, risk, axis=0)
     cost_mean = costs.mean(axis=0) if costs.ndim == _CELLS_AND_DRAWS else costs
     _shapes(mean, cost_mean, names)
     if not (np.isfinite(weight).all() and weight.sum() > 0):
         raise ParameterError(problem("customers", customers, "must be a number above 0"))
-    return mean, draws, cost_mean, names, weight
+    return worth, mean, draws, cost_mean, names, weight
 
 
 def _shapes(mean: Floats, cost: Floats, names: Sequence[str]) -> None:
@@ -306,6 +308,7 @@ def _take(found: Floats, net: Floats, weight: Floats, over: float, least: Floats
 def _allocation(  # noqa: PLR0917 - what an allocation is made of
     share: Floats,
     solved: Solved,
+    worth: Floats,
     value: Floats,
     cost: Floats,
     draws: Floats | None,
@@ -320,7 +323,8 @@ def _allocation(  # noqa: PLR0917 - what an allocation is made of
         given.sum(axis=0),
     )
     total = float(profit.sum())
-    gap = max(0.0, (solved.bound - total) / max(abs(solved.bound), 1e-12))
+    reached = float((given * worth).sum())
+    gap = max(0.0, (solved.bound - reached) / max(abs(solved.bound), 1e-12))
     table = pd.DataFrame(
         {
             "offer": [*names, "none"],
@@ -349,7 +353,7 @@ def _allocation(  # noqa: PLR0917 - what an allocation is made of
         headline=f"{text.money(total)} of expected profit",
         limits=resources,
         share=share,
-        net_cents=value - cost * of_cost - of_count,
+        net_cents=worth - cost * of_cost - of_count,
         profit_cents=total,
         profit_draws_cents=drawn,
         cost_cents=float(spent.sum()),
