@@ -180,6 +180,8 @@ def test_dimensions_and_cells_add_up_to_nothing_so_no_term_can_replace_another(u
         ({"converted": pl.lit(value=False)}, "conversion", "converted", "is 0 for everybody"),
         ({"visits": pl.col("visits") - 1}, "visits", "visits", "must be whole numbers from 0"),
         ({"visits": pl.lit(0)}, "visits", "visits", "'visits' is 0 for everybody"),
+        ({"visits": pl.lit(float("nan"))}, "visits", "visits", "must be whole numbers from 0"),
+        ({"spend_cents": pl.lit(float("nan"))}, "spend", "spend_cents", "must be 0 or above"),
         ({"spend_cents": pl.lit(-1.0)}, "spend", "spend_cents", "take refunds out first"),
         (
             {"profit_cents": pl.lit("a")},
@@ -234,3 +236,25 @@ def test_a_customer_without_a_level_is_in_a_level_of_its_own(units):
         "not known",
         "south",
     )
+
+
+def test_a_covariate_that_is_not_known_is_at_the_mean_however_it_is_written(units):
+    first = pl.int_range(pl.len()) < 5
+    by_null, by_nan = (
+        summed(
+            units.with_columns(before=pl.when(first).then(missing).otherwise("before")),
+            "profit_cents", "amount", "before",
+        )
+        for missing in (None, float("nan"))
+    )  # fmt: skip
+    for name, sums in by_null.sums["profit_cents"].items():
+        np.testing.assert_array_equal(by_nan.sums["profit_cents"][name], sums)
+
+
+def test_a_covariate_in_words_or_one_that_is_the_outcome_is_refused(units):
+    with pytest.raises(InputError, match=r"covariate 'age' holds str.*must hold numbers"):
+        summed(units, "profit_cents", "amount", "age")
+    with pytest.raises(
+        ParameterError, match="covariate was 'profit_cents', must be a number known"
+    ):
+        summed(units, "profit_cents", "amount", "profit_cents")

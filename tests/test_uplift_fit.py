@@ -231,11 +231,29 @@ def test_arguments_that_cannot_be_are_refused_before_any_work():
     ):
         with pytest.raises(ParameterError, match=error):
             fit_uplift(frame, **{"outcomes": {"converted": "conversion"}, "by": ["city"]} | change)
-    with pytest.raises(InputError, match="'cost_cents' must be cents from 0"):
-        fit_uplift(
-            frame.with_columns(cost_cents=pl.lit(-1)), outcomes={"converted": "conversion"},
-            cost="cost_cents",
-        )  # fmt: skip
+    for cost in (-1.0, float("nan")):
+        with pytest.raises(InputError, match="'cost_cents' must be cents from 0"):
+            fit_uplift(
+                frame.with_columns(cost_cents=pl.lit(cost)), outcomes={"converted": "conversion"},
+                cost="cost_cents",
+            )  # fmt: skip
+
+
+def test_who_was_in_two_arms_adds_no_cost():
+    frame = experiment(300).with_row_index("who")
+    twice = frame.filter(pl.col("arm") == "tea").head(30)
+    cost = pl.lit(9_000, frame.schema["cost_cents"])
+    both = [twice.with_columns(cost_cents=cost, arm=pl.lit(arm)) for arm in ("tea", "control")]
+    rest = frame.join(twice, on="who", how="anti")
+    found = [
+        cost_draws(
+            units, cells_of(units, outcomes={"converted": "conversion"}, by=["age"], arm="arm",
+            control="control", unit="who", covariate=None), "cost_cents", arm="arm", control="control",
+            unit="who", draws=100, seed=1,
+        )
+        for units in (rest, pl.concat([rest, *both]))
+    ]  # fmt: skip
+    np.testing.assert_allclose(*found)
 
 
 def test_a_cost_of_few_is_drawn_towards_that_of_all():
@@ -251,7 +269,9 @@ def test_a_cost_of_few_is_drawn_towards_that_of_all():
         frame, outcomes={"converted": "conversion"}, by=["age"], arm="arm", control="control",
         unit=None, covariate=None,
     )  # fmt: skip
-    cost = cost_draws(frame, cells, "cost_cents", arm="arm", control="control", draws=500, seed=1)
+    cost = cost_draws(
+        frame, cells, "cost_cents", arm="arm", control="control", unit=None, draws=500, seed=1
+    )
     rare = cells.table["age"].tolist().index("rare")
     tea = cost[:, :, cells.arms.index("tea") - 1].mean(axis=0)
     assert tea.max() == tea[rare]

@@ -108,6 +108,9 @@ def cells_of(
     if twice:
         rule = "must be a column of its own: no arm, no outcome, and named once"
         raise ParameterError(problem("by", twice[0], rule))
+    if covariate in {arm, *outcomes}:
+        rule = "must be a number known before the trigger: no arm and no outcome"
+        raise ParameterError(problem("covariate", covariate, rule))
     units = take_units(source, arm=arm, control=control, unit=unit)
     schema = units.frame.collect_schema()
     need_columns(schema, [*outcomes, *by, *([covariate] if covariate else [])], "table of units")
@@ -134,7 +137,10 @@ def cells_of(
 
 def _standardised(frame: pl.LazyFrame, covariate: str) -> pl.LazyFrame:
     """Return the frame with the covariate less its mean, over its spread; missing ones at the mean."""
-    value = pl.col(covariate).cast(pl.Float64)
+    kind = frame.collect_schema()[covariate]
+    if not (kind.is_numeric() or kind == pl.Boolean):
+        raise InputError(f"covariate {covariate!r} holds {str(kind).lower()}, must hold numbers")
+    value = pl.col(covariate).cast(pl.Float64).fill_nan(None)
     known = frame.select(
         mean=value.mean(), spread=value.std(), infinite=value.is_infinite().sum()
     ).collect(engine="streaming")

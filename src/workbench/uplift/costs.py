@@ -20,7 +20,15 @@ Floats = npt.NDArray[np.float64]
 
 
 def cost_draws(
-    source: Source, cells: Cells, column: str, *, arm: str, control: str, draws: int, seed: int
+    source: Source,
+    cells: Cells,
+    column: str,
+    *,
+    arm: str,
+    control: str,
+    unit: str | None,
+    draws: int,
+    seed: int,
 ) -> Floats:
     """Return draws of the mean cost of each offer in each cell.
 
@@ -34,6 +42,7 @@ def cost_draws(
         column: What an offer cost a customer, in cents.
         arm: Column of the arm.
         control: The control.
+        unit: Column of the customer, as of the cells; none: each row is another one.
         draws: How many.
         seed: Their seed.
 
@@ -43,15 +52,13 @@ def cost_draws(
     Raises:
         InputError: The column is missing, or holds a cost below 0 or none.
     """
-    units = take_units(source, arm=arm, control=control)
+    units = take_units(source, arm=arm, control=control, unit=unit)
     schema = units.frame.collect_schema()
     need_columns(schema, [column], "table of units")
     if not schema[column].is_numeric():
         raise InputError(f"column {column!r} holds {str(schema[column]).lower()}, must hold cents")
     value = pl.col(column).cast(pl.Float64)
-    wrong = units.frame.select(
-        (value.is_null() | (value < 0) | value.is_infinite()).sum()
-    ).collect()
+    wrong = units.frame.select((value.is_null() | (value < 0) | ~value.is_finite()).sum()).collect()
     if wrong.item():
         raise InputError(
             f"{text.plural(wrong.item(), 'value')} of {column!r} must be cents from 0: what an offer cost"

@@ -145,7 +145,7 @@ def fit_uplift(
     """Fit what each offer does in each cell, partly pooled over levels and cells.
 
     Args:
-        units: A pandas, Polars or lazy frame, or the path of a Parquet file: one row a customer.
+        units: A pandas, Polars or lazy frame, or the path of a Parquet or CSV file: one row a customer.
         outcomes: By column its kind: ``conversion``, ``visits``, ``spend`` (log-normal given any) or
             ``spend_gamma``, ``amount`` (such as profit).
         by: Columns of the dimensions of which effects may depend; all their combinations are cells.
@@ -203,7 +203,9 @@ def fit_uplift(
         units, outcomes=outcomes, by=by, arm=arm, control=control, unit=unit, covariate=covariate
     )
     costs = (
-        cost_draws(units, cells, cost, arm=arm, control=control, draws=draws * chains, seed=seed)
+        cost_draws(
+            units, cells, cost, arm=arm, control=control, unit=unit, draws=draws * chains, seed=seed
+        )
         if cost is not None
         else np.full((draws * chains, len(cells.table), len(cells.arms) - 1), np.nan)
     )

@@ -172,7 +172,7 @@ class Visits(Kind):
     def check(self, frame: pl.LazyFrame, column: str, kind: pl.DataType) -> None:
         """Refuse what is no count."""
         value = _number(column, kind)
-        bad = value.is_null() | (value < 0) | (value != value.round()) | value.is_infinite()
+        bad = ~value.is_finite() | value.is_null() | (value < 0) | (value != value.round())
         wrong, high = _counts(frame, bad, value.max())
         _refuse(column, wrong, "must be whole numbers from 0")
         if not high:
@@ -247,7 +247,7 @@ class Spend(Kind):
     def check(self, frame: pl.LazyFrame, column: str, kind: pl.DataType) -> None:
         """Refuse spend below 0."""
         value = _number(column, kind)
-        bad = value.is_null() | (value < 0) | value.is_infinite()
+        bad = ~value.is_finite() | value.is_null() | (value < 0)
         wrong, high = _counts(frame, bad, value.max())
         _refuse(column, wrong, "must be 0 or above; take refunds out first, or fit it as an amount")
         if not high:
