@@ -38,8 +38,14 @@ def test_effects_of_two_offers_are_found_out_of_fold(
     assert (found.table["low"] < [1, 0]).all()
     assert (found.table["high"] > [1, 0]).all()
     assert np.corrcoef(found.predictions[:, 1], units["x"])[0, 1] > 0.95
-    told = found.predict(pl.DataFrame({"x": [-1.0, 1.0], "city": ["north", "elsewhere"]}))
+    told = found.predict(pl.DataFrame({"x": [-1.0, 1.0, 1.0], "city": ["north", "south", "sea"]}))
     assert told["tea"][1] - told["tea"][0] == pytest.approx(4, abs=0.6)
+    assert told["fallback"].to_list() == ["", "", "mean effect"]
+    assert told["tea"][2] == found.table["effect"][1]
+    assert found.predict(units.head(0)).shape == (0, 3)
+    for wrong in ("far", float("inf")):
+        with pytest.raises(InputError, match=r"x was .*must be (numbers|a number)"):
+            found.predict(pl.DataFrame({"x": [wrong], "city": ["north"]}))
 
 
 def test_a_feature_that_is_the_outcome_and_a_control_that_is_not_there_are_refused(
@@ -47,8 +53,21 @@ def test_a_feature_that_is_the_outcome_and_a_control_that_is_not_there_are_refus
 ) -> None:
     with pytest.raises(ParameterError, match="features"):
         learn_uplift(units, outcome="profit", features=["x", "profit"])
+    with pytest.raises(ParameterError, match="each once"):
+        learn_uplift(units, outcome="profit", features=["x", "x"])
     with pytest.raises(ParameterError, match="control"):
         learn_uplift(units, outcome="profit", features=["x"], control="none")
+
+
+def test_an_outcome_that_is_the_same_for_everybody_and_a_chance_in_words_are_refused(
+    units: pl.DataFrame,
+) -> None:
+    with pytest.raises(InputError, match="'profit' is 0 for everybody"):
+        learn_uplift(units.with_columns(profit=pl.lit(0)), outcome="profit", features=["x"])
+    with pytest.raises(InputError, match="p was 'String', must be numbers between 0 and 1"):
+        learn_uplift(
+            units.with_columns(p=pl.lit("0,4")), outcome="profit", features=["x"], propensity="p"
+        )
 
 
 def test_propensities_of_three_arms_that_differ_by_customer_are_refused(

@@ -218,7 +218,7 @@ def value_of_top(
     ...
     workbench.errors.ParameterError: learned was 'learned', must be learned uplift, such as workbench.learn_uplift gives
     """
-    if cost < 0:
+    if not cost >= 0:
         raise ParameterError(problem("cost", cost, "must be at least 0"))
     k = offer_number(learned, arm)
     prediction, score = learned.predictions[:, k], learned.scores[:, k]

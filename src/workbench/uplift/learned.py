@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -75,13 +76,41 @@ class LearnedUplift(text.Result):
     def predict(self, frame: Frame) -> pd.DataFrame:
         """Return the effect of each arm for other customers, a column an arm.
 
+        Returns:
+            A column an arm, and ``fallback``: empty, or "mean effect" where a feature has a level that was not
+            learned from, so that the mean effect of each arm stands in.
+
         Raises:
-            InputError: A feature is missing.
+            InputError: A feature is missing, infinite, or no number where it was one.
         """
         rows = as_polars(frame)
         need_columns(rows.columns, self.features)
-        coded = self.encoder.transform(rows.select(self.features).to_pandas())
-        return pd.DataFrame(self.model.predict(coded), columns=list(self.arms[1:]))
+        rows = rows.select(self.features)
+        arms = list(self.arms[1:])
+        numbers = next(names for kind, _, names in self.encoder.transformers_ if kind == "pipeline")
+        for name in numbers:
+            _need_numbers(rows[name], name)
+        if rows.is_empty():
+            return pd.DataFrame(columns=arms, dtype=np.float64).assign(fallback="")
+        coded = np.asarray(self.encoder.transform(rows.to_pandas()), dtype=np.float64)
+        effect = self.model.predict(coded)
+        unseen = self._unseen(coded)
+        effect[unseen] = self.table["effect"].to_numpy()
+        return pd.DataFrame(effect, columns=arms).assign(
+            fallback=np.where(unseen, "mean effect", "")
+        )
+
+    def _unseen(self, coded: Floats) -> npt.NDArray[np.bool_]:
+        """Return which rows have a level that was not learned from: none of its columns is 1."""
+        unseen = np.zeros(len(coded), dtype=bool)
+        for kind, encoder, names in self.encoder.transformers_:
+            if kind == "onehotencoder" and names:
+                ends = self.encoder.output_indices_[kind].start + np.cumsum(
+                    [0, *map(len, encoder.categories_)]
+                )
+                for start, end in itertools.pairwise(ends):
+                    unseen |= ~coded[:, start:end].any(axis=1)
+        return unseen
 
     def said(self, effect: float) -> str:
         """Return an effect in words, with the unit of the outcome."""
@@ -124,7 +153,7 @@ def learn_uplift(
     """Learn what each offer does for whom, with every prediction made out of fold.
 
     Args:
-        units: A pandas, Polars or lazy frame, or the path of a Parquet file: a row a customer.
+        units: A pandas, Polars or lazy frame, or the path of a Parquet or CSV file: a row a customer.
         outcome: Column of the outcome.
         features: Columns known before the trigger.
         arm: Column of the arm.
@@ -140,10 +169,10 @@ def learn_uplift(
         Doubly robust scores and predictions of every customer, out of fold, and the mean effects.
 
     Raises:
-        InputError: A column is missing, a customer has two rows in an arm, an outcome is missing or not finite,
-            an arm has a single customer, or customers could not have had every arm.
-        ParameterError: There is no such control, no features were named, or the outcome or the arm is one of
-            them.
+        InputError: A column is missing, a customer has two rows in an arm, an outcome is missing, not finite or
+            the same for everybody, an arm has a single customer, or customers could not have had every arm.
+        ParameterError: There is no such control, no features were named or one twice, or the outcome or the arm
+            is one of them.
 
     Source: Kuenzel et al. (2019) for S, T and X; Nie and Wager (2021) for R; Kennedy (2023) for DR. The
     layer over scikit-learn is our own, because it carries several arms, their chances from the decision
@@ -179,8 +208,10 @@ def cohort_of(
     taken = take_units(units, arm=arm, control=control, unit=unit)
     rows = taken.frame.collect()
     need_columns(rows.columns, [outcome, *features], "table of units")
-    if not features or {outcome, arm} & set(features):
-        rule = "must name columns known before the trigger, without the outcome and the arm"
+    if not features or {outcome, arm} & set(features) or len(set(features)) < len(features):
+        rule = (
+            "must name columns known before the trigger, each once, without the outcome and the arm"
+        )
         raise ParameterError(problem("features", list(features), rule))
     code, arms = _codes(taken, rows), taken.arms
     y = _finite(rows[outcome], outcome)
@@ -279,7 +310,20 @@ def _finite(column: pl.Series, name: str) -> Floats:
         raise InputError(
             problem(name, column[int(bad.argmax())], rule, where=f"row {int(bad.argmax())}")
         )
+    if values.min() == values.max():
+        raise InputError(
+            f"{text.NOT_ENOUGH_DATA}: {name!r} is {values[0]:g} for everybody, so no effect can "
+            "be seen in it"
+        )
     return np.asarray(values, dtype=np.float64)
+
+
+def _need_numbers(column: pl.Series, name: str) -> None:
+    if not column.dtype.is_numeric() and column.null_count() < len(column):
+        rule = "must be numbers, as it was when the effects were learned"
+        raise InputError(problem(name, str(column.dtype), rule))
+    if column.dtype.is_float():
+        _need_no_infinity(column, name)
 
 
 def _need_no_infinity(column: pl.Series, name: str) -> None:
@@ -305,8 +349,8 @@ def _chances(
     """Return the chance of every arm: from a column each, or from that of the arm each customer had.
 
     Raises:
-        InputError: A column is missing, or three arms or more have one column of chances which differ by
-            customer.
+        InputError: A column is missing or holds no numbers, or three arms or more have one column of chances
+            which differ by customer.
         ParameterError: An arm has no column.
     """
     if isinstance(propensity, Mapping):
@@ -316,12 +360,12 @@ def _chances(
             )
             raise ParameterError(problem("propensity", dict(propensity), rule))
         need_columns(rows.columns, list(propensity.values()), "units")
-        by_arm = {arm: rows[name].cast(pl.Float64).to_numpy() for arm, name in propensity.items()}
+        by_arm = {arm: _chance(rows[name]) for arm, name in propensity.items()}
         if arms[0] not in by_arm:
             by_arm[arms[0]] = 1.0 - np.sum([by_arm[arm] for arm in arms[1:]], axis=0)
         return checked_chances(np.column_stack([by_arm[arm] for arm in arms]))
     need_columns(rows.columns, [propensity], "units")
-    own = rows[propensity].cast(pl.Float64).to_numpy()
+    own = _chance(rows[propensity])
     first = np.array([own[code == k][0] for k in range(len(arms))])
     if np.allclose(own, first[code]):
         return checked_chances(np.tile(first, (len(own), 1)))
@@ -329,5 +373,12 @@ def _chances(
         treated = np.where(code == 1, own, 1 - own)
         return checked_chances(np.column_stack([1 - treated, treated]))
     rule = "must be the same for all customers of an arm when one column says it for three arms or more"
-    hint = "name a column an arm, or estimate it: name none"
+    hint = "; name a column an arm, or estimate it: name none"
     raise InputError(problem(propensity, float(own[0]), rule, hint=hint))
+
+
+def _chance(column: pl.Series) -> Floats:
+    if not column.dtype.is_numeric():
+        rule = "must be numbers between 0 and 1: the chance of the arm"
+        raise InputError(problem(column.name, str(column.dtype), rule))
+    return column.cast(pl.Float64).to_numpy()
