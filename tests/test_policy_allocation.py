@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from workbench.policy import (
     allocation_by_budget,
     plan_over_triggers,
     response_classes,
+    triggers_of,
 )
 from workbench.policy import solve as solving
 from workbench.policy.resources import Resources, resources_of
@@ -262,11 +264,26 @@ def test_customers_are_counted_at_the_trigger_where_they_are_served():
     assert plan.triggers_per_customer == pytest.approx(4 / 3)
 
 
+def test_triggers_come_from_a_csv_file_too_and_each_has_its_customer(tmp_path):
+    draws, file = two_cells([[50, 20], [-30, -60]]), tmp_path / "triggers.csv"
+    triggers = pl.DataFrame({"city": ["south", "north"], "customer_id": ["a", None]})
+    triggers.write_csv(file)
+    read = triggers_of(draws, file)
+    assert read.rows() == [("a", "south"), (None, "north")]
+    with pytest.raises(InputError, match="1 trigger must have a customer_id"):
+        plan_over_triggers(draws, read, customers=300)
+    file.rename(tmp_path / "triggers.parquet")
+    with pytest.raises(InputError, match="must be a Parquet file"):
+        triggers_of(draws, tmp_path / "triggers.parquet")
+
+
 def test_cells_are_persuadable_sure_lost_or_not_to_be_disturbed_by_their_draws():
     classes = response_classes(two_cells([[50, 0], [-30, 0]]), "tea", least_effect=10)
     assert classes.table["class"].tolist() == ["persuadable", "do not disturb"]
     still = response_classes(two_cells([[50, 0], [-30, 0]]), "meal", least_effect=15)
     assert still.table["class"].tolist() == ["sure thing", "lost cause"]
+    with pytest.raises(ParameterError, match="least_effect was nan, must be at least 0"):
+        response_classes(two_cells([[50, 0], [-30, 0]]), "meal", least_effect=float("nan"))
     parts = still.table[["persuadable", "sure_thing", "lost_cause", "do_not_disturb"]]
     assert parts.sum(axis=1).tolist() == pytest.approx([1, 1])
 
@@ -278,6 +295,8 @@ VALUE, COST = np.array([[90.0, 50.0], [40.0, 30.0]]), np.array([[60.0, 10.0], [6
     ("change", "error"),
     [
         ({"budgets": [Budget(amount_cents=-1)]}, "budget was -1, must be a number from 0"),
+        ({"budgets": [Budget(amount_cents="70")]}, "budget was '70', must be a number from 0"),
+        ({"offers": ["tea", "tea"]}, "offers was .*, must each have a name of its own"),
         ({"budgets": [Budget(amount_cents=9, offers=["te"])]}, "was 'te', must be one of meal, tea.*did you mean 'tea'"),
         ({"cost": np.array([[np.nan, 1.0], [1.0, 1.0]])}, "meal has no cost for some customers"),
         ({"cost": -COST}, "cost of meal was -60"),

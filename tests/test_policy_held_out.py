@@ -122,3 +122,6 @@ def test_a_plan_of_other_cells_and_shares_without_an_arm_are_refused():
         ParameterError, match=r"shares .* must have a share above 0 for each of control, tea"
     ):
         profit_on_held_out(plan_of(draws), draws, units, shares={"control": 1.0, "tea": 1.0})
+    endless = dict.fromkeys(draws.arms, float("inf"))
+    with pytest.raises(ParameterError, match="must have a share above 0"):
+        profit_on_held_out(plan_of(draws), draws, units, shares=endless)

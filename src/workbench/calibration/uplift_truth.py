@@ -13,6 +13,7 @@ import polars as pl
 from workbench import text
 from workbench.arguments import checked
 from workbench.errors import InputError
+from workbench.experiment.units import read_source
 from workbench.frames import Frame, as_polars, need_columns
 from workbench.uplift import LearnedUplift, UpliftDraws, uplift_by_tenth
 
@@ -199,7 +200,7 @@ def _frame(truth: Frame | str | Path) -> pl.DataFrame | None:
             f"{Path(truth).name} does not exist; run the notebook that simulates the experiment, or name "
             f"{NOT_KNOWN!r}"
         )
-    return pl.read_parquet(truth)
+    return read_source(truth, "truth").collect()
 
 
 def _truth(

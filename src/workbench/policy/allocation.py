@@ -202,6 +202,8 @@ def _shapes(mean: Floats, cost: Floats, names: Sequence[str]) -> None:
             f"value has the shape {mean.shape}, cost {cost.shape}, and there are {len(names)} offers; "
             "value and cost must be customer x offer"
         )
+    if len(set(names)) < len(names):
+        raise ParameterError(problem("offers", list(names), "must each have a name of its own"))
     if not 1 <= len(names) <= _MOST_OFFERS or not len(mean):
         raise ParameterError(
             problem("offers", len(names), f"must be 1 to {_MOST_OFFERS}, for customers")

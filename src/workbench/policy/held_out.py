@@ -192,7 +192,7 @@ def _chances(
             raise InputError(
                 f"{text.NOT_ENOUGH_DATA}: nobody who was kept apart is in arm {name!r}"
             )
-        if shares is not None and not shares.get(name, 0) > 0:
+        if shares is not None and not 0 < shares.get(name, 0) < np.inf:
             rule = f"must have a share above 0 for each of {', '.join(arms)}"
             raise ParameterError(problem("shares", dict(shares), rule))
     part = found if shares is None else np.array([shares[name] for name in arms], dtype=np.float64)

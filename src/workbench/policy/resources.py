@@ -123,8 +123,8 @@ def resources_of(
     )
 
 
-def _amount(name: str, value: float) -> None:
-    if not (np.isfinite(value) and value >= 0):
+def _amount(name: str, value: object) -> None:
+    if not (isinstance(value, int | float | np.number) and np.isfinite(value) and value >= 0):
         raise ParameterError(problem(name, value, "must be a number from 0"))
 
 

@@ -16,6 +16,7 @@ import polars as pl
 from workbench import text
 from workbench.arguments import checked
 from workbench.errors import InputError, ParameterError, problem
+from workbench.experiment.units import read_source
 from workbench.frames import Frame, as_polars, need_columns
 from workbench.policy.allocation import Allocation, allocate
 from workbench.policy.resources import Budget, ContactLimit
@@ -77,7 +78,7 @@ def plan_over_triggers(
         The plan with the cells in which customers are served.
 
     Raises:
-        InputError: A column is missing, or no trigger is in a cell of the fit.
+        InputError: A column or a ``customer_id`` is missing, or no trigger is in a cell of the fit.
         ParameterError: ``customers`` is not above 0, or a limit cannot be one.
 
     >>> plan_over_triggers("fit", None, customers=10)
@@ -133,13 +134,13 @@ def triggers_of(draws: UpliftDraws, triggers: str | Path = ONCE) -> pl.DataFrame
 
     Args:
         draws: The cells, from a fit.
-        triggers: A Parquet file, a row a trigger; ``none``: each customer triggers once, in its cell.
+        triggers: A Parquet or CSV file, a row a trigger; ``none``: each customer triggers once, in its cell.
 
     Returns:
         ``customer_id`` and the dimensions, a row a trigger.
 
     Raises:
-        InputError: The file is not there, or a column is missing.
+        InputError: The file is not there or no table, or a column is missing.
 
     >>> triggers_of("fit")
     Traceback (most recent call last):
@@ -157,9 +158,9 @@ def triggers_of(draws: UpliftDraws, triggers: str | Path = ONCE) -> pl.DataFrame
         raise InputError(
             f"{path.name} does not exist; name the Parquet file of triggers, or {ONCE!r}"
         )
-    frame = pl.read_parquet(path)
-    need_columns(frame.columns, ["customer_id", *by], "file of triggers")
-    return frame.select("customer_id", *by)
+    frame = read_source(path, "triggers")
+    need_columns(frame.collect_schema(), ["customer_id", *by], "file of triggers")
+    return frame.select("customer_id", *by).collect()
 
 
 def _placed(
@@ -168,6 +169,8 @@ def _placed(
     """Return the person and the cell of each trigger that lies in a cell."""
     frame = as_polars(triggers, "triggers")
     need_columns(frame.columns, ["customer_id", *draws.by], "frame of triggers")
+    if nameless := frame["customer_id"].null_count():
+        raise InputError(f"{text.plural(nameless, 'trigger')} must have a customer_id")
     cell = place_in_cells(draws, frame)
     known = cell >= 0
     if not known.any():

@@ -70,7 +70,7 @@ def response_classes(
         raise ParameterError(
             problem("offer", offer, rule, hint=did_you_mean(offer, list(draws.offers)))
         )
-    if least_effect < 0:
+    if not least_effect >= 0:
         raise ParameterError(problem("least_effect", least_effect, "must be at least 0"))
     effect = draws.value[:, :, draws.offers.index(offer)]
     edge = float(draws.weight @ draws.baseline.mean(axis=0)) if high is None else high
