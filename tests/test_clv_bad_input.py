@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 
@@ -74,6 +77,18 @@ def test_purchases_after_the_end_are_left_out_and_counted():
     assert found.frame["frequency"].to_list() == [0]
     assert "2 purchase days after 2024-01-15" in found.text
     assert "1 customer first seen after 2024-01-15" in found.text
+
+
+def test_end_that_is_an_instant_is_its_day():
+    rows = pl.DataFrame({"who": [1, 1, 2], "day": ["2024-01-01", "2024-01-09", "2024-01-20"]})
+    at = {"holdout_days": 5}
+    by_day = rfm_summary(rows, customer="who", date="day", until="2024-01-15", **at)
+    for instant in (dt.datetime(2024, 1, 15, 5, tzinfo=dt.UTC), pd.Timestamp("2024-01-15")):
+        found = rfm_summary(rows, customer="who", date="day", until=instant, **at)
+        assert found.frame.equals(by_day.frame)
+        assert found.text == by_day.text
+    with pytest.raises(ParameterError, match="until was NaT, must be a date"):
+        rfm_summary(rows, customer="who", date="day", until=pd.NaT)
 
 
 @pytest.mark.parametrize("days", [0, -5])

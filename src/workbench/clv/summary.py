@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date as Date  # noqa: N812 - `date` is a public argument here
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 import pandas as pd
@@ -95,7 +95,8 @@ def rfm_summary(
         customer: Column of the customer; not for a log.
         date: Column of the day or instant: dates, datetimes or ISO text; not for a log.
         amount: Column of the amount; not for a log.
-        until: Last day of the observation; default the last day in the data, less the holdout.
+        until: Last day of the observation (of an instant, the day that is written); default the
+            last day in the data, less the holdout.
         holdout_days: Days after ``until`` that are held out, or None.
         unit: Unit of the times: ``day``, or ``week`` (days divided by 7).
         zone: Time zone in which an instant gets its day; default the column's or the log's own, and
@@ -253,13 +254,15 @@ def end_of_observation(until: Date | str | None, last: Date, holdout_days: int |
     """Return the last day that is seen: the one that is asked for, or what a holdout leaves of the data."""
     if until is None:
         return last - timedelta(days=holdout_days or 0)
+    rule = "must be a date such as '1997-09-30'"
     if isinstance(until, str):
         try:
             return Date.fromisoformat(until)
         except ValueError:
-            rule = "must be a date such as '1997-09-30'"
             raise ParameterError(problem("until", until, rule)) from None
-    return until
+    if pd.isna(until):  # pandas' missing instant counts as an instant
+        raise ParameterError(problem("until", until, rule))
+    return until.date() if isinstance(until, datetime) else until
 
 
 def _calibration(daily: pl.DataFrame, end: Date, unit: Unit) -> pl.DataFrame:
