@@ -99,6 +99,17 @@ def test_horizon_that_is_not_ahead_is_refused(fit, days):
         fit.expected_purchases(days)
 
 
+@pytest.mark.parametrize("days", [2.5, "365", None])
+def test_horizon_that_is_no_whole_number_is_refused(fit, days):
+    with pytest.raises(ParameterError, match=r"horizon_days was .*, must be a whole number"):
+        fit.clv(days)
+
+
+def test_horizon_beyond_a_hundred_years_is_refused(fit):
+    with pytest.raises(ParameterError, match="horizon_days was 1000000, must be at most 36500"):
+        fit.clv(1_000_000)
+
+
 @pytest.mark.parametrize("rate", [-1.0, -0.5, float("nan")])
 def test_discount_of_minus_a_hundred_percent_is_refused(fit, rate):
     with pytest.raises(ParameterError, match=r"discount_annual was .*, must be at least 0"):

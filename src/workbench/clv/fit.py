@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from workbench import text
+from workbench.arguments import checked
 from workbench.clv import gamma_gamma
 from workbench.clv.estimate import Method
 from workbench.clv.models import MODELS, Model, Purchases, expected_purchases
@@ -129,6 +130,7 @@ class ClvFit(text.Result):
         mean = self.summary.frame["monetary_cents"].fill_null(0.0).to_numpy().astype(float)
         return np.where(mean > 0, x, 0.0), mean
 
+    @checked
     def expected_purchases(self, horizon_days: float) -> pd.Series:
         """Return the expected purchase days of each customer in the days after the observation.
 
@@ -168,6 +170,7 @@ class ClvFit(text.Result):
         value = np.mean([gamma_gamma.expected_value(at, x, mean) for at in draws], axis=0)
         return self._by_customer(value, "expected_value_cents")
 
+    @checked
     def clv(
         self,
         horizon_days: int,

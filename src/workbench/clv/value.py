@@ -29,6 +29,7 @@ Codes = npt.NDArray[np.int64]
 
 STEP_DAYS = 30
 _DAYS_PER_YEAR = 365.0
+_MOST_DAYS = 36_500  # every step of 30 days costs its time, for every draw
 _GROUPS = 10
 _CHUNK = 20_000
 _ANSWERS = ("probability_alive", "expected_purchases", "expected_value_cents", "clv_cents")
@@ -72,6 +73,9 @@ def horizon_of(days: int, discount_annual: float, margin_share: float) -> Horizo
     """
     if days < 1:
         raise ParameterError(problem("horizon_days", days, "must be at least 1"))
+    if days > _MOST_DAYS:
+        rule = f"must be at most {_MOST_DAYS}, a hundred years"
+        raise ParameterError(problem("horizon_days", days, rule))
     if not 0 <= discount_annual < float("inf"):
         raise ParameterError(problem("discount_annual", discount_annual, "must be at least 0"))
     if not 0 < margin_share <= 1:
