@@ -9,7 +9,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from workbench.clv import as_summary, bg_nbd, fit_clv, rfm_summary
+from workbench.clv import as_summary, bg_nbd, fit_clv, retention_effect, rfm_summary
 from workbench.errors import InputError, ParameterError
 from workbench.streams import stream
 
@@ -108,6 +108,13 @@ def test_horizon_that_is_no_whole_number_is_refused(fit, days):
 def test_horizon_beyond_a_hundred_years_is_refused(fit):
     with pytest.raises(ParameterError, match="horizon_days was 1000000, must be at most 36500"):
         fit.clv(1_000_000)
+
+
+def test_effect_of_counts_without_an_arm_or_a_draw_is_refused():
+    with pytest.raises(ParameterError, match="control was 0, must be at least 1"):
+        retention_effect(1, 10, 0, 0)
+    with pytest.raises(ParameterError, match="draws was 0, must be at least 1"):
+        retention_effect(1, 10, 1, 10, draws=0)
 
 
 @pytest.mark.parametrize("rate", [-1.0, -0.5, float("nan")])

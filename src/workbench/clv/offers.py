@@ -223,14 +223,17 @@ def retention_effect(
         Draws of the difference of the two shares, each with a uniform prior.
 
     Raises:
-        ParameterError: More were kept than there were, or an arm has nobody.
+        ParameterError: More were kept than there were, an arm has nobody, or there is no draw.
 
     >>> effect = retention_effect(460, 1000, 400, 1000)
     >>> bool(0.05 < effect.mean() < 0.07)
     True
     """
+    for name, least in (("offered", offered), ("control", control), ("draws", draws)):
+        if least < 1:
+            raise ParameterError(problem(name, least, "must be at least 1"))
     for name, stayed, n in (("kept", kept, offered), ("kept_control", kept_control, control)):
-        if n < 1 or not 0 <= stayed <= n:
+        if not 0 <= stayed <= n:
             raise ParameterError(problem(name, stayed, f"must be from 0 to the {n} of its arm"))
     rng = stream(seed, "clv/retention_effect")
     with_offer = rng.beta(1 + kept, 1 + offered - kept, size=draws)
