@@ -91,6 +91,13 @@ def test_customers_that_are_not_one_row_each_are_refused(people, column, kind, m
         value_by(VALUE, people, column)
 
 
+def test_customers_of_whom_nobody_has_a_value_are_refused():
+    value = pl.DataFrame({"customer": [1.0, 2.0], "clv_cents": [600.0, 200.0]})
+    people = pd.DataFrame({"person_id": [1, 2], "segment": ["loyal", "new"]})
+    with pytest.raises(InputError, match=r"person_id is such as '1', .* such as '1\.0'"):
+        value_by(value, people, "segment")
+
+
 def test_value_that_is_missing_is_refused():
     with pytest.raises(InputError, match="no customer has a value"):
         value_by(VALUE.clear(), PEOPLE, "segment")

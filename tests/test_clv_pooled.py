@@ -71,3 +71,10 @@ def test_one_group_or_no_posterior_is_refused():
         fit_groups(fit_clv(summary, spend=None, draws=100), people, "channel")
     with pytest.raises(InputError, match="has no posterior"):
         fit_groups(fit_clv(summary, spend=None, method="mle"), people, "channel")
+
+
+def test_groups_of_other_customers_are_refused():
+    summary, people = base({"a": (120, SLOW), "b": (120, SLOW)})
+    strangers = people.with_columns(pl.format("no {}", "person_id").alias("person_id"))
+    with pytest.raises(InputError, match="nobody in customers is a customer of the model"):
+        fit_groups(fit_clv(summary, spend=None, draws=100), strangers, "channel")

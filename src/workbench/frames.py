@@ -122,3 +122,17 @@ def groups_of(customers: Frame, column: str) -> pl.DataFrame:
     if groups["person_id"].is_duplicated().any():
         raise InputError("customers must have one row each; some person_id occurs twice")
     return groups
+
+
+def nobody_of(customers: pl.Series, groups: pl.DataFrame) -> str:
+    """Say that the customers of a model and those of a table have nobody in common.
+
+    >>> nobody_of(pl.Series([1.0]), pl.DataFrame({"person_id": ["1"]}))
+    "nobody in customers is a customer of the model: person_id is such as '1', those of the model such as '1.0'; are the identifiers those of the purchases?"
+    """
+    mine = customers.cast(pl.String)[0]
+    return (
+        f"nobody in customers is a customer of the model: person_id is such as "
+        f"{groups['person_id'][0]!r}, those of the model such as {mine!r}; "
+        "are the identifiers those of the purchases?"
+    )

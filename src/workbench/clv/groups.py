@@ -14,7 +14,7 @@ from workbench.arguments import checked
 from workbench.clv.summary import DAYS_PER_UNIT, RfmSummary
 from workbench.clv.value import CustomerValue, chunks
 from workbench.errors import InputError
-from workbench.frames import UNKNOWN_GROUP, Frame, as_polars, groups_of, need_columns
+from workbench.frames import UNKNOWN_GROUP, Frame, as_polars, groups_of, need_columns, nobody_of
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,7 +45,8 @@ def value_by(value: CustomerValue | Frame, customers: Frame, column: str) -> Gro
 
     Raises:
         ParameterError: ``value`` or ``customers`` is no frame, or has not the named column.
-        InputError: There is no value or no customer, or a customer has two rows.
+        InputError: There is no value or no customer, a customer has two rows, or nobody in
+            ``customers`` has a value.
 
     >>> value = pd.DataFrame({"customer": ["ann", "bob"], "clv_cents": [300.0, 100.0]})
     >>> people = pd.DataFrame({"person_id": ["ann", "bob"], "segment": ["loyal", "new"]})
@@ -57,6 +58,11 @@ def value_by(value: CustomerValue | Frame, customers: Frame, column: str) -> Gro
     need_columns(values.columns, ("customer", "clv_cents"), "value")
     if values.is_empty():
         raise InputError(f"{text.NOT_ENOUGH_DATA}: no customer has a value")
+    without = groups.join(
+        values.select(person_id=pl.col("customer").cast(pl.String)), on="person_id", how="anti"
+    ).height
+    if without == groups.height:
+        raise InputError(nobody_of(values["customer"], groups))
     total = float(values["clv_cents"].sum())
     grouped = (
         values.with_columns(pl.col("customer").cast(pl.String))
@@ -79,9 +85,6 @@ def value_by(value: CustomerValue | Frame, customers: Frame, column: str) -> Gro
         names = ["group", "customers", "clv_cents", *ends.columns[1:], "share", "share_of_value"]
         table = table.select(names)
     shown = table.rename({"group": column}).to_pandas()
-    without = groups.join(
-        values.select(person_id=pl.col("customer").cast(pl.String)), on="person_id", how="anti"
-    ).height
     return GroupValue(
         table=shown, text=_sentence(shown, column, without), headline=_finding(shown, column)
     )

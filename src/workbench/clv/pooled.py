@@ -27,7 +27,7 @@ from workbench.clv.priors import Prior
 from workbench.clv.rows import Rows, collapse
 from workbench.clv.smoothing import MOST_PARETO_K
 from workbench.errors import InputError
-from workbench.frames import UNKNOWN_GROUP, Frame, groups_of
+from workbench.frames import UNKNOWN_GROUP, Frame, groups_of, nobody_of
 from workbench.gates import Check, gate
 from workbench.streams import stream
 
@@ -84,7 +84,8 @@ def fit_groups(pooled: ClvFit, customers: Frame, column: str, *, seed: int = 1) 
         A fit for each group, and how the groups differ.
 
     Raises:
-        InputError: The fit has no posterior, or there are fewer than 2 groups or more than 12.
+        InputError: The fit has no posterior, there are fewer than 2 groups or more than 12, or
+            nobody in ``customers`` is of the fit.
         ParameterError: ``customers`` is no frame, or has not the named column.
 
     >>> names = summary.frame["customer"].cast(pl.String)
@@ -147,6 +148,8 @@ def _group_of(pooled: ClvFit, customers: Frame, column: str) -> pl.Series:
     known = groups_of(customers, column)
     who = pooled.summary.frame.select(person_id=pl.col("customer").cast(pl.String))
     joined = who.join(known, on="person_id", how="left", maintain_order="left")
+    if joined["group"].null_count() == joined.height:
+        raise InputError(nobody_of(pooled.summary.frame["customer"], known))
     return joined["group"].fill_null(UNKNOWN_GROUP)
 
 
