@@ -306,6 +306,11 @@ def test_a_plan_that_cannot_be_is_refused(arguments, error, said):
         wb.design(stated, **arguments)
 
 
+def test_a_covariate_that_is_the_metric_is_refused():
+    with pytest.raises(ParameterError, match="must be fixed before assignment"):
+        wb.design(pl.DataFrame({"x": [1.0, 2.0] * 50}), "x", covariates=["x"])
+
+
 @pytest.mark.parametrize("lift", [0.3, -1.1])
 def test_a_lift_that_leaves_no_share_is_refused(lift):
     bought = wb.Baseline(name="bought", level=0.8, variance=0.16, proportion=True)

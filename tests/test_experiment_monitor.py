@@ -280,6 +280,9 @@ def test_bets_on_a_lift_ever_miss_in_at_most_alpha_while_the_level_drifts():
     [
         (units(), {"metric": "spnd"}, InputError, "did you mean 'spend'"),
         (units(), {"metric": wb.Quantile("spend")}, ParameterError, "quantile 0.5"),
+        (units(), {"metric": "spend", "covariates": ["spend"]}, ParameterError, "must be fixed before assignment"),
+        (units(), {"metric": "spend", "lift": float("nan")}, ParameterError, "lift was nan, must be finite and above 0"),
+        (units(), {"metric": "spend", "lift": 0.0}, ParameterError, "lift was 0.0, must be finite and above 0"),
         (units(), {"metric": "spend", "day": "dya"}, InputError, "did you mean 'day'"),
         (units(), {"metric": "spend", "day": "arm"}, InputError, "must hold days"),
         (units(), {"metric": "spend", "control": "contrl"}, ParameterError, "did you mean 'control'"),

@@ -239,3 +239,9 @@ def test_a_read_out_of_one_side_says_what_it_needs(change, message):
     asked = {"covariates": ["habit"], "trigger": "seen", **change}
     with pytest.raises(ParameterError, match=message):
         wb.read_out(frame, metrics=["y"], one_sided=True, **asked)
+
+
+def test_a_covariate_that_is_the_metric_is_refused():
+    frame, _ = experiment(1)
+    with pytest.raises(ParameterError, match="must be fixed before assignment"):
+        one_sided_effect(frame, "y", trigger="seen", covariates=["y"])

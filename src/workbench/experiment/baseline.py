@@ -20,6 +20,7 @@ from workbench.experiment.metrics import (
     as_metric,
     pair_of,
     parts_of,
+    refuse_outcome,
 )
 from workbench.experiment.moments import Moments
 from workbench.frames import Frame, as_polars
@@ -106,6 +107,7 @@ def baseline_of(
             problem("metric", found.name, "must be a mean, a proportion, a count or a ratio")
         )
     chosen = [as_covariate(each, schema) for each in (found.covariates or covariates)]
+    refuse_outcome(found, [each.column for each in chosen])
     names = dict.fromkeys(
         [*found.columns, *(part for each in chosen for part in pair_of(each.column) if part)]
     )

@@ -186,6 +186,20 @@ def as_covariate(covariate: str | Covariate, schema: Mapping[str, pl.DataType]) 
     return found
 
 
+def refuse_outcome(metric: Metric, covariates: Iterable[str]) -> None:
+    """Refuse a covariate that is the metric itself, or part of it: it would take the effect off.
+
+    Raises:
+        ParameterError: There is one.
+
+    >>> refuse_outcome(Mean("spend"), ["before"])
+    """
+    for each in covariates:
+        if not set(metric.columns).isdisjoint(pair_of(each)):
+            rule = f"must be fixed before assignment, and is in the metric {metric.name!r}"
+            raise ParameterError(problem("covariate", each, rule))
+
+
 def pair_of(text: str) -> tuple[str, str | None]:
     """Return numerator and denominator of a covariate's text.
 

@@ -31,6 +31,7 @@ from workbench.experiment.metrics import (
     as_covariate,
     as_metric,
     parts_of,
+    refuse_outcome,
     spoken,
 )
 from workbench.experiment.moments import Moments
@@ -209,6 +210,8 @@ def monitor(
     check_alpha(alpha)
     if spending is not None and planned is None:
         raise ParameterError(problem("planned", planned, "must be given for planned looks"))
+    if lift is not None and not 0 < lift < np.inf:
+        raise ParameterError(problem("lift", lift, "must be finite and above 0"))
     taken, still_open = _closed(take_units(units, arm=arm, control=control), day)
     treated = [each for each in taken.arms if each != control]
     schema = dict(taken.frame.collect_schema())
@@ -404,7 +407,9 @@ def _metric(metric: str | Metric, schema: Mapping[str, pl.DataType]) -> Mean | R
 def _covariates(
     metric: Mean | Ratio, covariates: Sequence[str | Covariate], schema: Mapping[str, pl.DataType]
 ) -> list[Covariate]:
-    return [as_covariate(each, schema) for each in (metric.covariates or covariates)]
+    found = [as_covariate(each, schema) for each in (metric.covariates or covariates)]
+    refuse_outcome(metric, [each.column for each in found])
+    return found
 
 
 def _checked_most(most: float | None, primary: Metric) -> float | None:

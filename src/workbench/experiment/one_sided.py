@@ -24,7 +24,14 @@ from workbench.arguments import checked
 from workbench.errors import InputError, ParameterError, problem
 from workbench.experiment.counted import count_assigned
 from workbench.experiment.effect import Estimate, check_level
-from workbench.experiment.metrics import Mean, Ratio, as_metric, check_numbers, spoken
+from workbench.experiment.metrics import (
+    Mean,
+    Ratio,
+    as_metric,
+    check_numbers,
+    refuse_outcome,
+    spoken,
+)
 from workbench.experiment.moments import Floats
 from workbench.experiment.said import signed
 from workbench.experiment.sample_ratio import sample_ratio
@@ -201,6 +208,7 @@ def one_sided_of(
     """
     trigger = layout.trigger or ""
     check_numbers([trigger, *covariates], units.frame.collect_schema(), "column")
+    refuse_outcome(metric, covariates)
     names = list(dict.fromkeys([*metric.columns, *covariates]))
     if layout.cluster:
         check_clusters(units, layout.cluster)

@@ -18,8 +18,8 @@ from workbench.experiment.metrics import (
     Quantile,
     Ratio,
     as_covariate,
-    pair_of,
     parts_of,
+    refuse_outcome,
 )
 from workbench.experiment.moments import Moments
 from workbench.experiment.unit_columns import Layout
@@ -62,10 +62,7 @@ def refuse_outcomes(question: Question, schema: pl.Schema) -> None:
     """
     for metric in question.metrics:
         if isinstance(metric, Mean | Ratio):
-            for each in question.of_metric(metric, schema):
-                if not set(metric.columns).isdisjoint(pair_of(each.column)):
-                    rule = f"must be fixed before assignment, and is in the metric {metric.name!r}"
-                    raise ParameterError(problem("covariate", each.column, rule))
+            refuse_outcome(metric, [each.column for each in question.of_metric(metric, schema)])
 
 
 def refuse_quantiles_of_groups(question: Question) -> None:
