@@ -100,6 +100,9 @@ def test_treating_the_top_is_worth_what_its_effects_are_less_their_cost():
     assert found.table["value"].max() == half["value"]
     assert found.table["at_random"].iloc[-1] == pytest.approx(effect.mean() - 2)
     assert "The order of predictions beats chance" in found.headline
+    assert found.text.startswith("Treating the 50% with")
+    dear = value_of_top(learned(effect, effect), "tea", cost=9.0)
+    assert dear.text.startswith("No share of the customers pays for tea")
 
 
 def test_the_value_of_the_top_holds_the_truth_as_often_as_it_says():

@@ -241,8 +241,11 @@ def value_of_top(
     area, error = _autoc(prediction, score), _autoc_error(prediction, score, seed)
     best = table.iloc[int(table["value"].to_numpy().argmax())]
     beats = area > _Z95 * error
+    pays = (
+        "" if best["value"] > 0 else f"no share of the customers pays for {arm}; of what was tried "
+    )
     said = (
-        f"treating the {text.share(float(best['treated']), 0)} with the highest predictions for {arm} is worth "
+        f"{pays}treating the {text.share(float(best['treated']), 0)} with the highest predictions for {arm} is worth "
         f"most, {learned.said(float(best['value']))} a customer of all "
         f"({text.interval(learned.said(float(best['low'])), learned.said(float(best['high'])))}); "
         f"their order {'beats' if beats else 'is not surely better than'} one by lot (AUTOC "
