@@ -152,6 +152,17 @@ experiment: {holdout_share: 0, salt: s}
     assert table.loc["seldom · later", "when"] == "TRUE"
 
 
+def test_a_plan_that_ends_within_its_first_cell_makes_no_file_that_gives_nothing():
+    draws = draws_of(EFFECTS)
+    plan = allocate(draws, budgets=[Budget(amount_cents=3_000)])
+    assert 0 < plan.share.sum() < 1
+    with pytest.raises(InputError, match="its file would give no offer to anybody"):
+        policy_of(plan, draws, DIMENSIONS, programme())
+    nothing = draws_of(dict.fromkeys(EFFECTS, (-5, -5)))
+    made = policy_of(allocate(nothing), nothing, DIMENSIONS, programme())
+    assert not any(made.scores_cents.values())
+
+
 def test_what_the_core_could_not_find_again_is_refused():
     draws = draws_of(EFFECTS)
     plan = allocate(draws)

@@ -62,7 +62,8 @@ def policy_of(
 
     Raises:
         ParameterError: An offer is none of the programme's.
-        InputError: A dimension or a level of the cells has no condition.
+        InputError: A dimension or a level of the cells has no condition, or the plan gives offers but no cell
+            whole, so that the file would give none.
 
     >>> policy_of("plan", "draws", {}, "programme")
     Traceback (most recent call last):
@@ -90,6 +91,11 @@ def policy_of(
         cells.append({"name": name, "when": when})
         at = known.get(tuple(level.name for level in levels))
         scores[name] = {} if at is None else _scores(allocation, at, costs, price)
+    if allocation.share.any() and not any(scores.values()):
+        raise InputError(
+            "the plan gives no cell an offer whole, so its file would give no offer to anybody; raise the limit "
+            f"that binds or cut finer cells: {allocation.text}"
+        )
     whole = np.isclose(allocation.share, 1.0)
     given = whole * allocation.weight[:, None]
     profit = given * draws.value.mean(axis=0)
