@@ -134,6 +134,26 @@ def test_many_customers_are_within_a_thousandth_of_the_best():
     assert used["binds"].all()
 
 
+@pytest.mark.parametrize("seed", [4, 6])
+def test_large_amounts_under_several_budgets_are_planned_as_small_ones(seed):
+    rng = np.random.default_rng(seed)
+    value, cost = rng.normal(20, 60, (500, 10)), rng.uniform(5, 100, (500, 10))
+    offers = [f"offer {k}" for k in range(10)]
+    small, large = (
+        allocate(
+            value * unit, cost * unit, offers=offers,
+            budgets=[
+                Budget(amount_cents=5_000 * unit),
+                Budget(amount_cents=500 * unit, offers=offers[1:3], name="two"),
+                Budget(amount_cents=1_000 * unit, offers=offers[3:4], name="one"),
+            ],
+        )
+        for unit in (1.0, 1e4)
+    )  # fmt: skip
+    assert large.profit_cents == pytest.approx(small.profit_cents * 1e4, rel=0.01)
+    assert large.duality_gap < 0.02
+
+
 def test_the_price_of_a_budget_is_what_the_next_cent_earns():
     rng = np.random.default_rng(2)
     value, cost = rng.normal(30, 60, (4_000, 3)), rng.uniform(10, 200, (4_000, 3))

@@ -165,22 +165,27 @@ class _Run:
     def mixed(self) -> tuple[Floats, _Mixed]:
         """Return the best mix of the plans within the limits, and its prices.
 
-        What exceeds a limit is bought at a price that no offer is worth, so there is always a mix.
+        What exceeds a limit is bought at a price that no offer is worth, so there is always a mix. HiGHS may
+        fail on amounts that are far from 1; then they are counted in units of the largest plan.
         """
         used, limit = np.array(self._used).T, self._resources.limit
         size = np.maximum(np.abs(limit), 1.0)
         dear = np.full(len(limit), 1e3 * self._largest)
-        found = linprog(
-            np.concatenate([-np.array(self._values), dear]),
-            A_ub=np.hstack([used / size[:, None], -np.eye(len(limit))]),
-            b_ub=limit / size,
-            A_eq=np.concatenate([np.ones(len(self._values)), np.zeros(len(limit))])[None, :],
-            b_eq=[1.0],
-            method="highs",
-        )
+        charge = np.concatenate([-np.array(self._values), dear])
+        for unit in (1.0, float(np.abs(self._values).max()) or 1.0):
+            found = linprog(
+                charge / unit,
+                A_ub=np.hstack([used / size[:, None], -np.eye(len(limit))]),
+                b_ub=limit / size,
+                A_eq=np.concatenate([np.ones(len(self._values)), np.zeros(len(limit))])[None, :],
+                b_eq=[1.0],
+                method="highs",
+            )
+            if found.x is not None:
+                break
         mix = np.clip(np.asarray(found.x)[: len(self._values)], 0.0, 1.0)
-        price = np.maximum(-np.asarray(found.ineqlin.marginals), 0.0) / size
-        return mix, _Mixed(-float(np.asarray(found.fun)), price)
+        price = np.maximum(-np.asarray(found.ineqlin.marginals), 0.0) * unit / size
+        return mix, _Mixed(-float(np.asarray(found.fun)) * unit, price)
 
     def missed(self, mix: Floats) -> float:
         """Return by how much a mix exceeds a limit at most."""
