@@ -129,7 +129,7 @@ def _rows(summary: RfmSummary, purchases: Purchases) -> Rows:
     if purchases == "bg_bb" and not _whole_occasions(rows):
         raise InputError(
             "BG/BB counts whole occasions: recency and T must be whole numbers, and frequency at "
-            "most recency; make the summary by day, or use bg_nbd, mbg_nbd or pareto_nbd"
+            "most recency; make the summary with occasion_summary, or use bg_nbd, mbg_nbd or pareto_nbd"
         )
     return rows
 
