@@ -13,6 +13,7 @@ import pytest
 from workbench.clv import occasion_summary, rfm_summary
 from workbench.errors import InputError, ParameterError
 from workbench.run import open_purchases
+from workbench.run.parameters import ValueCustomers, ValueOffer
 from workbench.run.paths import root
 from workbench.streams import stream
 
@@ -140,6 +141,13 @@ def write_laden(folder):
     ]
     (folder / "laden.csv").write_text("\n".join(["Kunde Nr;Datum;Betrag", *lines]))
     (folder / "gruppen.csv").write_text("\n".join(["Kunde Nr;Gruppe", *arms]))
+
+
+@pytest.mark.parametrize("model", [ValueCustomers, ValueOffer])
+def test_table_of_which_a_column_is_not_named_is_told_so_by_name(model):
+    with pytest.raises(ParameterError, match=r"^p: amount was '', must name a column of the table"):
+        model.from_yaml("{customer: Kunde Nr, date: Datum}", source="p")
+    assert model.from_yaml("{}", source="p").columns == {"refunds": "refuse"}
 
 
 @pytest.mark.slow

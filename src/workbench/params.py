@@ -197,6 +197,8 @@ def _line(model: type[BaseModel], detail: ErrorDetails) -> str:
         case "missing":
             return f"{location} is missing"
     rule = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    if not detail["loc"] and " was " in rule:
+        return rule  # of a rule between parameters, which names them itself
     rule = _SUBJECT.sub("must ", rule).replace(" after validation", "")
     rule = rule.replace("a valid tuple", "a list").replace("a valid dictionary", "names and values")
     rule = rule if rule.startswith(("must", "has", "is ")) else f"must be {rule}"

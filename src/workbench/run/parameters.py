@@ -815,6 +815,11 @@ class ValueCustomers(NotebookParameters):
     margin_share: float = Field(0.25, gt=0, le=1, description="margin as a share of the amount")
     discount_annual: float = Field(0.10, ge=0, lt=1, description="discount rate, a year")
 
+    @model_validator(mode="after")
+    def _table_has_its_columns(self) -> Self:
+        _check_columns(self)
+        return self
+
     @property
     def file(self) -> dict[str, Any]:
         """How a CSV file is written, for ``open_purchases``."""
@@ -869,6 +874,11 @@ class ValueOffer(NotebookParameters):
     arm: str = Field("arm", description="with it: column of the arm")
     control_arm: str = Field("control", description="with it: the arm without the offer")
     reach: int = Field(0, ge=0, description="with it: customers of a launch; 0: those of all arms")
+
+    @model_validator(mode="after")
+    def _table_has_its_columns(self) -> Self:
+        _check_columns(self)
+        return self
 
     @property
     def file(self) -> dict[str, Any]:
@@ -950,6 +960,16 @@ def _injected_names(history: object) -> Iterator[str]:
         for statement in body:
             if isinstance(statement, ast.Assign):
                 yield from (node.id for node in statement.targets if isinstance(node, ast.Name))
+
+
+def _check_columns(of: ValueCustomers | ValueOffer) -> None:
+    """Refuse a table of transactions of which only some columns are named."""
+    names = ("customer", "date", "amount")
+    empty = [name for name in names if not getattr(of, name)]
+    if 0 < len(empty) < len(names):
+        raise ValueError(
+            f"{empty[0]} was '', must name a column of the table: customer, date and amount go together"
+        )
 
 
 def _columns(of: ValueCustomers | ValueOffer) -> dict[str, Any]:
