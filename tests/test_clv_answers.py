@@ -227,6 +227,7 @@ def test_leave_one_out_prefers_the_model_that_made_the_data():
     }
     found = compare_models(fits)
     assert found.best == "mbg_nbd"
+    assert "best by mbg_nbd; " in found.text  # a name is written as it was given
     assert found.table["share_unsure"].max() == 0
     for name, row in found.table.set_index("model").iterrows():
         at = [fits[name].parameters[k] for k in fits[name].model.NAMES]

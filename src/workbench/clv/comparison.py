@@ -92,7 +92,7 @@ def compare_models(fits: Mapping[str, ClvFit]) -> Comparison:
     clear = bool((others["difference"].abs() > 2 * others["standard_error"]).all())
     second = table.iloc[1]
     said = (
-        f"{best} foretells a customer whom it has not seen best; {second['model']} is "
+        f"a customer who was not seen is foretold best by {best}; {second['model']} is "
         f"{text.number(-second['difference'], 1)} behind (standard error "
         f"{text.number(second['standard_error'], 1)})"
         + ("" if clear else ", which is not a clear difference")
