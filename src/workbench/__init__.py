@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from workbench.clv import (
         Prior,
         alive_after_silence,
+        as_summary,
         best_customers,
         break_even,
         clv_by_arm,
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
         value_spread,
     )
     from workbench.decision import load_programmes, programme_table
+    from workbench.errors import WorkbenchError
     from workbench.experiment import (
         Count,
         Covariate,
@@ -103,6 +105,7 @@ if TYPE_CHECKING:
         HeldOutProfit,
         allocate,
         allocation_by_budget,
+        describe_policy,
         plan_over_triggers,
         policy_of,
         policy_table,
@@ -183,9 +186,11 @@ __all__ = [
     "TenthsBesideTruth",
     "UpliftCurve",
     "UpliftPrior",
+    "WorkbenchError",
     "alive_after_silence",
     "allocate",
     "allocation_by_budget",
+    "as_summary",
     "believe",
     "best_customers",
     "best_test_size",
@@ -207,6 +212,7 @@ __all__ = [
     "counts_check",
     "covariate_in_parts",
     "decision_points",
+    "describe_policy",
     "design",
     "diff",
     "discount_and_check",
@@ -314,6 +320,7 @@ __all__ = [
 ]
 
 _OWNERS = {
+    "workbench.errors": ("WorkbenchError",),
     "workbench.calibration": (
         "TenthsBesideTruth",
         "calibrate_world",
@@ -333,6 +340,7 @@ _OWNERS = {
     "workbench.clv": (
         "Prior",
         "alive_after_silence",
+        "as_summary",
         "best_customers",
         "break_even",
         "clv_by_arm",
@@ -448,6 +456,7 @@ _OWNERS = {
         "HeldOutProfit",
         "allocate",
         "allocation_by_budget",
+        "describe_policy",
         "plan_over_triggers",
         "policy_of",
         "policy_table",

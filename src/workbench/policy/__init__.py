@@ -2,7 +2,13 @@
 
 from workbench.policy.allocation import Allocation, allocate, allocation_by_budget
 from workbench.policy.held_out import HeldOutProfit, profit_on_held_out
-from workbench.policy.policy_file import policy_of, policy_table, read_policy, write_policy
+from workbench.policy.policy_file import (
+    describe_policy,
+    policy_of,
+    policy_table,
+    read_policy,
+    write_policy,
+)
 from workbench.policy.resources import Budget, ContactLimit
 from workbench.policy.triggers import TriggerPlan, plan_over_triggers, triggers_of
 from workbench.policy.views import ResponseClasses, response_classes
@@ -16,6 +22,7 @@ __all__ = [
     "TriggerPlan",
     "allocate",
     "allocation_by_budget",
+    "describe_policy",
     "plan_over_triggers",
     "policy_of",
     "policy_table",

@@ -19,6 +19,7 @@ import numpy.typing as npt
 import pandas as pd
 import yaml
 
+from workbench import text
 from workbench.arguments import checked
 from workbench.decision.programme import Policy, Programme
 from workbench.decision.programme.choose import Cell
@@ -193,6 +194,37 @@ def policy_table(policy: Policy) -> pd.DataFrame:
 
 
 @checked
+def describe_policy(policy: Policy) -> str:
+    """Return in a sentence what a policy gives and what it is expected to earn.
+
+    Args:
+        policy: From :func:`policy_of`.
+
+    Returns:
+        How many cells get an offer, and the profit and cost that its origin expects of them. A plan may
+        expect more: of a cell that it serves in part the file serves nothing.
+
+    Raises:
+        ParameterError: ``policy`` is none.
+
+    >>> policy = Policy.from_mapping(
+    ...     {"cells": [{"name": "all", "when": "TRUE"}], "scores_cents": {"all": {"tea": 3.0}}}, source="s"
+    ... )
+    >>> describe_policy(policy)
+    'The policy file gives an offer in 1 of 1 cell.'
+    """
+    given = sum(bool(scores) for scores in policy.scores_cents.values())
+    said = f"the policy file gives an offer in {given} of {text.plural(len(policy.cells), 'cell')}"
+    origin = policy.origin
+    if origin is not None and origin.expected_profit_cents is not None:
+        said += (
+            f", all of a cell or none, and is expected to earn {text.money(origin.expected_profit_cents)} at a "
+            f"cost of {text.money(origin.expected_cost_cents)}"
+        )
+    return text.sentence(said)
+
+
+@checked
 def write_policy(policy: Policy, path: str | Path) -> None:
     """Write a policy as the file that a programme names under ``choose.policy``.
 
@@ -242,4 +274,11 @@ def read_policy(path: str | Path) -> Policy:
     return Policy.from_yaml(read_text(Path(path)), source=str(path))
 
 
-__all__ = ["digest_of_draws", "policy_of", "policy_table", "read_policy", "write_policy"]
+__all__ = [
+    "describe_policy",
+    "digest_of_draws",
+    "policy_of",
+    "policy_table",
+    "read_policy",
+    "write_policy",
+]

@@ -58,6 +58,12 @@ class UpliftDraws:
     passed: bool
 
     @property
+    def dearest(self) -> str:
+        """The offer that costs most on average; the last one where no cost is known."""
+        cost = self.cost.mean(axis=0).mean(axis=0)
+        return self.offers[-1 if np.isnan(cost).all() else int(np.nanargmax(cost))]
+
+    @property
     def offers(self) -> tuple[str, ...]:
         """The arms other than the control."""
         return self.arms[1:]
