@@ -390,7 +390,7 @@ def _sentence(  # noqa: PLR0917 - the parts of one answer
             f"each unit of money spent brought {text.number(back.value)} of profit ({each})"
         )
     if len(redeemed):
-        said.append(said_of(redeemed, customers))
+        said.append(said_of(redeemed, customers, level))
         settled = text.listing([ASSUMPTIONS[each] for each in assumed])
         said.append(
             f"this assumes that {settled}"

@@ -66,12 +66,19 @@ def classes_of(
     return pd.DataFrame(rows, columns=names)
 
 
-def said_of(classes: pd.DataFrame, customers: int) -> str:
-    """Return the classes over so many customers as they are said, and what the cannibalised ones cost."""
+def said_of(classes: pd.DataFrame, customers: int, level: float) -> str:
+    """Return the classes over so many customers as they are said, and what the cannibalised ones cost.
+
+    A class that the assumptions settle has the interval of its estimate beside it.
+    """
     parts = []
     for row in classes.to_dict("records"):
-        low, high = (text.count(row[each] * customers) for each in ("low", "high"))
-        parts.append(f"{_one_or_span(low, high)} {text.words(row['class'])}")
+        low, high, least, most = (
+            text.count(row[each] * customers) for each in ("low", "high", "low_end", "high_end")
+        )
+        settled = low == high and least != most
+        chance = f" ({text.interval(least, most, level)})" if settled else ""
+        parts.append(f"{_one_or_span(low, high)}{chance} {text.words(row['class'])}")
     anyway = classes[classes["class"] == "cannibalised"].iloc[0]
     low, high = (text.amount(anyway[name]) for name in ("cost_low_cents", "cost_high_cents"))
     return (
