@@ -107,6 +107,13 @@ def test_who_has_not_been_there_until_the_days_behind_the_window_are_over_is_lef
     early = rows.filter(pl.col("ts") <= log.last_ts - dt.timedelta(days=WINDOW + late))
     assert set(units["person"]) == set(early["person"])
     assert 0 < units.height < CUSTOMERS
+    read = wb.read_out(rows, outcomes=log, window_days=WINDOW)
+    found = wb.worth(
+        read, rows, outcomes=log, window_days=WINDOW, after_days=late, margin_share=0.4
+    )
+    assert (
+        f"This is the money of the {units.height} customers whose {late} days behind" in found.text
+    )
 
 
 @pytest.mark.parametrize(

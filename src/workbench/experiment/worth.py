@@ -164,7 +164,9 @@ def worth(
         reasons = "; ".join(each.rstrip(".") for each in read.trust.reasons)
         return _open(f"nothing is said of money where no effect may be read: {reasons}")
     source = units if isinstance(units, Replay) else read_source(units)
+    behind = None
     if isinstance(source, Replay) or is_decision_log(source):
+        behind = after_days
         log = open_log(outcomes) if isinstance(outcomes, str | Path) else outcomes
         taken = _of_decisions(source, log, programme, (window_days, before_days, after_days))
         covariates = _names_of_money(covariates) if window_days else _AMONG
@@ -203,13 +205,19 @@ def worth(
         for name, each in found.items()
         if each.profit.standard_error > 0
     }
+    said = _by_arm(found)
+    if behind is not None:
+        said += " " + text.sentence(
+            f"this is the money of the {text.plural(sum(counts.values()), 'customer')} whose "
+            f"{text.days(behind)} behind the window are in the log too"
+        )
     several = len(found) > 1
     next_step = " ".join([_by_arm(launch), *([prior.text] if prior and launch else [])])
     return Worth(
         table=pd.concat([each.table.assign(arm=name) for name, each in found.items()])
         .pipe(lambda table: table[["arm", *[each for each in table if each != "arm"]]])
         .reset_index(drop=True),
-        text=_by_arm(found),
+        text=said,
         headline="" if several else next(iter(found.values())).headline,
         arms=found,
         launch=launch,
