@@ -141,7 +141,7 @@ def clv_effect(
         )  # fmt: skip
         interval = text.interval(text.amount(float(low)), text.amount(float(high)), level)
         said.append(
-            f"a customer of {text.named(arm)} is worth {text.amount(float(gap.mean()))} more than "
+            f"a customer of {text.named(arm)} is worth {text.more(float(gap.mean()), text.amount)} than "
             f"one of {text.named(control)} ({interval}), and more at all with probability "
             f"{text.share(better)}; after its cost {text.amount(net)} are left"
         )
