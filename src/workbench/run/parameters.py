@@ -18,7 +18,7 @@ from pydantic import Field, field_validator, model_validator
 from workbench.errors import ParameterError, did_you_mean, problem
 from workbench.params import Parameters
 from workbench.run import paths
-from workbench.run.sources import prior_of
+from workbench.run.sources import open_purchases, prior_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -784,14 +784,10 @@ class ChoosePolicy(NotebookParameters):
     seed: Seed = Field(2, description="seed of the world; another one than the experiment's")
 
 
-class ValueCustomers(NotebookParameters):
-    """Parameters of ``60_value_customers``."""
-
-    notebook: ClassVar[str] = "60_value_customers"
+class OfPurchases(NotebookParameters):
+    """Parameters of every notebook that reads purchases: from a stored log, or from a table and its columns."""
 
     log: InputPath = Field("runs/demo/log", description="folder of the stored log, or a table")
-    profile: InputPath = Field("runs/demo/profile", description="folder of the profile of a log")
-    clv: OutputPath = Field("runs/demo/clv", description="folder of the customer values")
     customer: str = Field("", description="column of the customer of a table; empty for a log")
     date: str = Field("", description="column of the day of a table; empty for a log")
     amount: str = Field("", description="column of the amount of a table; empty for a log")
@@ -807,17 +803,15 @@ class ValueCustomers(NotebookParameters):
     refunds: Literal["refuse", "leave_out", "net"] = Field(
         "refuse", description="what negative amounts are: an error, left out, or netted"
     )
-    purchases: Literal["bg_nbd", "mbg_nbd", "pareto_nbd"] = Field(
-        "bg_nbd", description="model of the purchases"
-    )
-    holdout_days: int = Field(90, ge=1, le=3650, description="last days, kept from the fit")
-    horizon_days: int = Field(365, ge=1, le=3650, description="days ahead that are valued")
-    margin_share: float = Field(0.25, gt=0, le=1, description="margin as a share of the amount")
-    discount_annual: float = Field(0.10, ge=0, lt=1, description="discount rate, a year")
 
     @model_validator(mode="after")
     def _table_has_its_columns(self) -> Self:
-        _check_columns(self)
+        names = ("customer", "date", "amount")
+        empty = [name for name in names if not getattr(self, name)]
+        if 0 < len(empty) < len(names):
+            raise ValueError(
+                f"{empty[0]} was '', must name a column of the table: customer, date and amount go together"
+            )
         return self
 
     @property
@@ -834,30 +828,32 @@ class ValueCustomers(NotebookParameters):
         >>> ValueCustomers(refunds="net", zone="Europe/Berlin").columns
         {'refunds': 'net', 'zone': 'Europe/Berlin'}
         """
-        return _columns(self)
+        names = [name for name in ("zone", "date_format") if getattr(self, name)]
+        names += ["customer", "date", "amount", "cents_per_unit"] if self.customer else []
+        return {name: getattr(self, name) for name in ("refunds", *names)}
 
 
-class ValueOffer(NotebookParameters):
+class ValueCustomers(OfPurchases):
+    """Parameters of ``60_value_customers``."""
+
+    notebook: ClassVar[str] = "60_value_customers"
+
+    profile: InputPath = Field("runs/demo/profile", description="folder of the profile of a log")
+    clv: OutputPath = Field("runs/demo/clv", description="folder of the customer values")
+    purchases: Literal["bg_nbd", "mbg_nbd", "pareto_nbd"] = Field(
+        "bg_nbd", description="model of the purchases"
+    )
+    holdout_days: int = Field(90, ge=1, le=3650, description="last days, kept from the fit")
+    horizon_days: int = Field(365, ge=1, le=3650, description="days ahead that are valued")
+    margin_share: float = Field(0.25, gt=0, le=1, description="margin as a share of the amount")
+    discount_annual: float = Field(0.10, ge=0, lt=1, description="discount rate, a year")
+
+
+class ValueOffer(OfPurchases):
     """Parameters of ``61_value_of_an_offer``."""
 
     notebook: ClassVar[str] = "61_value_of_an_offer"
 
-    log: InputPath = Field("runs/demo/log", description="folder of the stored log, or a table")
-    customer: str = Field("", description="column of the customer of a table; empty for a log")
-    date: str = Field("", description="column of the day of a table; empty for a log")
-    amount: str = Field("", description="column of the amount of a table; empty for a log")
-    cents_per_unit: float = Field(100.0, gt=0, description="cents in a unit of a table's amount")
-    date_format: str = Field(
-        "", description="form of a table's dates, such as %d.%m.%Y; empty: ISO"
-    )
-    zone: str = Field("", description="zone in which an instant gets its day; empty: its own")
-    separator: str = Field(",", description="what stands between the columns of a CSV file")
-    decimal_comma: bool = Field(
-        default=False, description="whether its numbers are written as 1,99"
-    )
-    refunds: Literal["refuse", "leave_out", "net"] = Field(
-        "refuse", description="what negative amounts are: an error, left out, or netted"
-    )
     purchases: Literal["bg_nbd", "mbg_nbd", "pareto_nbd"] = Field(
         "pareto_nbd", description="model of the purchases"
     )
@@ -875,21 +871,6 @@ class ValueOffer(NotebookParameters):
     control_arm: str = Field("control", description="with it: the arm without the offer")
     reach: int = Field(0, ge=0, description="with it: customers of a launch; 0: those of all arms")
 
-    @model_validator(mode="after")
-    def _table_has_its_columns(self) -> Self:
-        _check_columns(self)
-        return self
-
-    @property
-    def file(self) -> dict[str, Any]:
-        """How a CSV file is written, for ``open_purchases``."""
-        return {"separator": self.separator, "decimal_comma": self.decimal_comma}
-
-    @property
-    def columns(self) -> dict[str, Any]:
-        """The columns of a table for ``rfm_summary``, none of a log; and what refunds are."""
-        return _columns(self)
-
     def experiment(self) -> dict[str, Any]:
         """Return what ``clv_by_arm`` takes of the table of who was assigned; nothing without one.
 
@@ -898,8 +879,6 @@ class ValueOffer(NotebookParameters):
         """
         if self.units == "none":
             return {}
-        from workbench.run.sources import open_purchases  # noqa: PLC0415 - reads a table, not parameters
-
         units = open_purchases(self.path("units"), **self.file).purchases
         named = {"unit": self.unit, "arm": self.arm, "purchases": self.purchases}
         return {"units": units, **named}
@@ -960,20 +939,3 @@ def _injected_names(history: object) -> Iterator[str]:
         for statement in body:
             if isinstance(statement, ast.Assign):
                 yield from (node.id for node in statement.targets if isinstance(node, ast.Name))
-
-
-def _check_columns(of: ValueCustomers | ValueOffer) -> None:
-    """Refuse a table of transactions of which only some columns are named."""
-    names = ("customer", "date", "amount")
-    empty = [name for name in names if not getattr(of, name)]
-    if 0 < len(empty) < len(names):
-        raise ValueError(
-            f"{empty[0]} was '', must name a column of the table: customer, date and amount go together"
-        )
-
-
-def _columns(of: ValueCustomers | ValueOffer) -> dict[str, Any]:
-    """Return what ``rfm_summary`` takes: columns of a table of transactions, none where there is a log."""
-    names = [name for name in ("zone", "date_format") if getattr(of, name)]
-    names += ["customer", "date", "amount", "cents_per_unit"] if of.customer else []
-    return {name: getattr(of, name) for name in ("refunds", *names)}
