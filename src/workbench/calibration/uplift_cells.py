@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import functools
 import warnings
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 from scipy import special, stats
 
@@ -22,6 +23,8 @@ from workbench.uplift import UpliftDraws, UpliftPrior, one_rule
 from workbench.uplift.cells import Cells, cells_of
 from workbench.uplift.kinds import KINDS
 from workbench.uplift.model import Design, design_of, model_of
+
+Ints = npt.NDArray[np.int64]
 
 _ARMS = ("control", "coffee", "meal")
 _SEGMENTS, _DAYPARTS = ("a", "b", "c", "d"), ("breakfast", "lunch", "dinner")
@@ -45,11 +48,15 @@ NOTHING = Figure("cells told apart, no effect", 1 - LEVEL, "at most")
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Model:
-    """A compiled model of one kind of outcome, with the customers that every experiment has."""
+    """A compiled model of one kind of outcome, with the customers that every experiment has.
+
+    ``at`` is the cell and the arm of each customer.
+    """
 
     kind: str
     frame: pl.DataFrame
     cells: Cells
+    at: tuple[Ints, Ints]
     design: Design
     compiled: Any
 
@@ -96,17 +103,6 @@ class _Model:
         predictor = np.concatenate([level, level + drawn["effect"]], axis=2)
         return np.asarray(KINDS[self.kind].mean(predictor, {name: drawn[name] for name in extras}))
 
-    @property
-    def at(self) -> tuple[np.ndarray, np.ndarray]:
-        """The cell and arm of each customer."""
-        keys = pl.DataFrame(self.cells.table).with_row_index("cell")
-        arms = {name: k for k, name in enumerate(self.cells.arms)}
-        found = self.frame.join(keys, on=self.cells.by, how="left", maintain_order="left").select(
-            pl.col("cell").cast(pl.Int64),
-            pl.col("arm").replace_strict(arms, return_dtype=pl.Int64),
-        )
-        return found["cell"].to_numpy(), found["arm"].to_numpy()
-
 
 @functools.cache
 def _model(kind: str) -> _Model:
@@ -122,20 +118,28 @@ def _model(kind: str) -> _Model:
     centre = {"visits": -1.0, "spend": 3.0, "spend_gamma": 3.0}.get(kind, 0.0)
     level = np.full(_CUSTOMERS, centre)
     extras = {
-        name: np.ones((1, 100) if over == "cell" else 1)
-        for name, over in KINDS[kind].extras.items()
+        name: np.ones((1, 1) if over == "cell" else 1) for name, over in KINDS[kind].extras.items()
     }
     first = _outcomes(kind, rng, level, extras, np.zeros(_CUSTOMERS, dtype=int))
     cells = _summed(frame.with_columns(outcome=pl.Series(first)), kind)
-    if KINDS[kind].histogram:
-        cells = Cells(**{**cells.__dict__, "sums": {"outcome": _wide(cells.sums["outcome"])}})
+    cells = replace(cells, sums={**cells.sums, "outcome": _wide(cells.sums["outcome"])})
+    arms = {name: k for k, name in enumerate(cells.arms)}
+    placed = frame.join(
+        pl.DataFrame(cells.table).with_row_index("cell"),
+        on=cells.by,
+        how="left",
+        maintain_order="left",
+    ).select(
+        pl.col("cell").cast(pl.Int64), pl.col("arm").replace_strict(arms, return_dtype=pl.Int64)
+    )
     import nutpie  # noqa: PLC0415 - takes seconds
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         compiled = nutpie.compile_pymc_model(model_of(cells, "outcome", _PRIOR, plain=True))
     return _Model(
-        kind=kind, frame=frame, cells=cells, design=design_of(cells, "outcome", _PRIOR), compiled=compiled
+        kind=kind, frame=frame, cells=cells,
+        at=(placed["cell"].to_numpy(), placed["arm"].to_numpy()), design=design_of(cells, "outcome", _PRIOR), compiled=compiled
     )  # fmt: skip
 
 
@@ -197,55 +201,65 @@ def _inside(value: Floats, true: Floats) -> tuple[float, float]:
     return found[0], found[1]
 
 
+class _Drawn(NamedTuple):
+    """An experiment from a truth of the prior: what the posterior says, and what is true.
+
+    ``true`` is cell x offer: the effect on the mean outcome.
+    """
+
+    model: _Model
+    eta: Floats
+    extras: dict[str, Floats]
+    draws: UpliftDraws
+    true: Floats
+
+
+def _drawn(
+    kind: str, rng: Draw, *, differ: float = 1.0, effect: float = 1.0, cost: float = 0.0
+) -> _Drawn:
+    """Return an experiment of a kind of outcome, with effects of the prior scaled."""
+    model = _model(kind)
+    eta, extras = model.truth(rng, differ=differ, effect=effect)
+    draws = _decided(model.cells, model.posterior(rng, eta, extras), cost)
+    mean = np.asarray(KINDS[kind].mean(eta[None], extras))[0]
+    return _Drawn(model, eta, extras, draws, mean[:, 1:] - mean[:, :1])
+
+
 def _cells_held(kind: str, rng: Draw) -> tuple[float, float]:
     """Return how many intervals of cells hold the truth in one experiment."""
-    model = _model(kind)
-    eta, extras = model.truth(rng, differ=1.0, effect=1.0)
-    mean = model.posterior(rng, eta, extras)
-    truth = np.asarray(KINDS[kind].mean(eta[None], extras))[0]
-    return _inside(mean[:, :, 1:] - mean[:, :, :1], truth[:, 1:] - truth[:, :1])
+    found = _drawn(kind, rng)
+    return _inside(found.draws.value, found.true)
 
 
 @study("uplift by cell: conversion", *INSIDE, HOLDS, every=10, about="uplift")
 def _conversion(rng: Draw) -> tuple[float, ...]:
-    model = _model("conversion")
-    eta, extras = model.truth(rng, differ=1.0, effect=1.0)
-    mean = model.posterior(rng, eta, extras)
-    truth = special.expit(eta)
-    true = truth[:, 1:] - truth[:, :1]
-    found = _decided(model.cells, mean)
-    at = [model.cells.arms.index(arm) for arm in one_rule(found).by_cell]
+    _, _, _, draws, true = _drawn("conversion", rng)
+    at = [draws.arms.index(arm) for arm in one_rule(draws).by_cell]
     every = np.arange(len(at))
-    value = np.concatenate([np.zeros((*found.value.shape[:2], 1)), found.value], axis=2)
-    earned = value[:, every, at] @ found.weight
-    in_truth = float(np.column_stack([np.zeros(len(true)), true])[every, at] @ found.weight)
+    value = np.concatenate([np.zeros((*draws.value.shape[:2], 1)), draws.value], axis=2)
+    earned = value[:, every, at] @ draws.weight
+    in_truth = float(np.column_stack([np.zeros(len(true)), true])[every, at] @ draws.weight)
     low, high = np.quantile(earned, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return *_inside(found.value, true), float(low <= in_truth <= high)
+    return *_inside(draws.value, true), float(low <= in_truth <= high)
 
 
 @study("uplift by cell: one rule for all", CONSTANT, NOTHING, every=10, about="uplift")
 def _one_rule(rng: Draw) -> tuple[float, ...]:
-    model = _model("conversion")
-    told = []
-    for effect in (1.0, 0.0):
-        eta, extras = model.truth(rng, differ=0.0, effect=effect)
-        mean = model.posterior(rng, eta, extras)
-        told.append(float(one_rule(_decided(model.cells, mean)).differs))
-    return tuple(told)
+    return tuple(
+        float(one_rule(_drawn("conversion", rng, differ=0.0, effect=effect).draws).differs)
+        for effect in (1.0, 0.0)
+    )
 
 
 @study("profit of a plan, held out", COVERAGE, IN_ERRORS, every=20, about="uplift")
 def _plan_held_out(rng: Draw) -> tuple[float, ...]:
     """A plan within a budget, made from one half of an experiment and judged by the other half."""
-    model = _model("amount")
-    eta, extras = model.truth(rng, differ=1.0, effect=1.0)
-    mean = model.posterior(rng, eta, extras)
-    draws = _decided(model.cells, mean, cost=1.0)
+    model, eta, extras, draws, true = _drawn("amount", rng, cost=1.0)
     plan = allocate(draws, budgets=[Budget(amount_cents=0.4 * _CUSTOMERS)])
     outcome = _outcomes("amount", rng, eta[model.at], extras, model.at[0])
     kept = model.frame.with_columns(outcome=pl.Series(outcome))
     found = profit_on_held_out(plan, draws, kept, profit="outcome")
-    truth = float((plan.weight[:, None] * plan.share * (eta[:, 1:] - eta[:, :1])).sum())
+    truth = float((plan.weight[:, None] * plan.share * true).sum())
     error = (found.high_cents - found.low_cents) / (2 * float(stats.norm.isf((1 - LEVEL) / 2)))
     held = float(found.low_cents <= truth <= found.high_cents)
     return held, (found.profit_cents - truth) / error if error else 0.0
