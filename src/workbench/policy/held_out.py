@@ -19,7 +19,6 @@ from workbench.errors import InputError, ParameterError, did_you_mean, problem
 from workbench.experiment.units import Source, read_source
 from workbench.frames import need_columns
 from workbench.policy.allocation import Allocation
-from workbench.policy.triggers import place_in_cells
 from workbench.uplift import UpliftDraws
 
 Floats = npt.NDArray[np.float64]
@@ -98,7 +97,7 @@ def profit_on_held_out(
     frame = read_source(units)
     need_columns(frame.collect_schema().names(), [*draws.by, arm, profit], "frame of units")
     kept = frame.select(*draws.by, pl.col(arm).cast(pl.String), profit).collect()
-    cell = place_in_cells(draws, kept)
+    cell = draws.place(kept)
     known = cell >= 0
     got, outcome = _arms(kept[arm], draws.arms), _numbers(kept[profit], profit)
     cell, got, outcome = cell[known], got[known], outcome[known]

@@ -21,7 +21,6 @@ from workbench.frames import Frame, as_polars, need_columns
 from workbench.policy.allocation import Allocation, allocate
 from workbench.policy.resources import Budget, ContactLimit
 from workbench.uplift import UpliftDraws
-from workbench.uplift.cells import UNKNOWN_LEVEL
 
 Floats = npt.NDArray[np.float64]
 
@@ -171,7 +170,7 @@ def _placed(
     need_columns(frame.columns, ["customer_id", *draws.by], "frame of triggers")
     if nameless := frame["customer_id"].null_count():
         raise InputError(f"{text.plural(nameless, 'trigger')} must have a customer_id")
-    cell = place_in_cells(draws, frame)
+    cell = draws.place(frame)
     known = cell >= 0
     if not known.any():
         raise InputError(
@@ -179,17 +178,6 @@ def _placed(
         )
     person = frame["customer_id"].filter(known).rank("dense").cast(pl.Int64).to_numpy() - 1
     return person, cell[known]
-
-
-def place_in_cells(draws: UpliftDraws, frame: pl.DataFrame) -> npt.NDArray[np.int64]:
-    """Return the number of the cell of each row, or -1 where its levels are no cell of the fit."""
-    known = pl.DataFrame(draws.cells[list(draws.by)]).with_row_index("·cell")
-    if not draws.by:
-        return np.zeros(frame.height, dtype=np.int64)
-    placed = frame.select(
-        pl.col(name).cast(pl.String).fill_null(UNKNOWN_LEVEL) for name in draws.by
-    ).join(known, on=list(draws.by), how="left", maintain_order="left")
-    return placed["·cell"].cast(pl.Int64).fill_null(-1).to_numpy()
 
 
 def served_cells(

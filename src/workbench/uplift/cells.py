@@ -19,7 +19,7 @@ from workbench import text
 from workbench.errors import InputError, ParameterError, did_you_mean, problem
 from workbench.experiment.units import ARM, Source, Units, take_units
 from workbench.frames import need_columns
-from workbench.uplift.kinds import KINDS, Kind
+from workbench.uplift.kinds import KINDS, Kind, number_of
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -138,9 +138,7 @@ def cells_of(
 def _standardised(frame: pl.LazyFrame, covariate: str) -> pl.LazyFrame:
     """Return the frame with the covariate less its mean, over its spread; missing ones at the mean."""
     kind = frame.collect_schema()[covariate]
-    if not (kind.is_numeric() or kind == pl.Boolean):
-        raise InputError(f"covariate {covariate!r} holds {str(kind).lower()}, must hold numbers")
-    value = pl.col(covariate).cast(pl.Float64).fill_nan(None)
+    value = number_of(covariate, kind, "covariate").fill_nan(None)
     known = frame.select(
         mean=value.mean(), spread=value.std(), infinite=value.is_infinite().sum()
     ).collect(engine="streaming")

@@ -15,11 +15,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import polars as pl
 
 from workbench import text
 from workbench.arguments import checked
 from workbench.errors import InputError
 from workbench.files import whole_file
+from workbench.uplift.cells import UNKNOWN_LEVEL
 
 Floats = npt.NDArray[np.float64]
 
@@ -56,6 +58,16 @@ class UpliftDraws:
     measure: str
     said: str
     passed: bool
+
+    def place(self, customers: pl.DataFrame) -> npt.NDArray[np.int64]:
+        """Return the number of the cell of each row, or -1 where its levels are no cell."""
+        if not self.by:
+            return np.zeros(customers.height, dtype=np.int64)
+        known = pl.DataFrame(self.cells[list(self.by)]).with_row_index("·cell")
+        placed = customers.select(
+            pl.col(name).cast(pl.String).fill_null(UNKNOWN_LEVEL) for name in self.by
+        ).join(known, on=list(self.by), how="left", maintain_order="left")
+        return placed["·cell"].cast(pl.Int64).fill_null(-1).to_numpy()
 
     @property
     def dearest(self) -> str:

@@ -22,7 +22,7 @@ from workbench.errors import InputError, ParameterError, did_you_mean, problem
 from workbench.experiment.units import Source
 from workbench.frames import Frame, as_polars, need_columns
 from workbench.gates import Gate, gate
-from workbench.uplift.cells import ANY, UNKNOWN_LEVEL, Cells, cells_of
+from workbench.uplift.cells import ANY, Cells, cells_of
 from workbench.uplift.costs import cost_draws
 from workbench.uplift.decision import OneRule, UpliftDraws, amount_of, one_rule
 from workbench.uplift.kinds import KINDS, NumpyOps
@@ -101,24 +101,15 @@ class UpliftFit(text.Result):
         frame = as_polars(customers, "customers")
         need_columns(frame.columns, self.cells.by, "frame of customers")
         mean = self.decision.value.mean(axis=0)
-        pooled = self.cells.weight @ mean
-        names = [f"uplift_{offer}" for offer in self.cells.arms[1:]]
-        known = pl.DataFrame(self.cells.table[list(self.cells.by)]).with_columns(
-            pl.Series(name, mean[:, k]) for k, name in enumerate(names)
-        )
-        keys = frame.select(
-            pl.col(name).cast(pl.String).fill_null(UNKNOWN_LEVEL) for name in self.cells.by
-        )
-        if not self.cells.by:
-            found = frame.with_columns(
-                pl.lit(x).alias(n) for n, x in zip(names, pooled, strict=True)
-            )
-            return found.with_columns(fallback=pl.lit("")).to_pandas()
-        found = keys.join(known, on=list(self.cells.by), how="left", maintain_order="left")
-        unseen = found[names[0]].is_null()
+        # The last row is for -1: levels that were not seen together.
+        effect = np.vstack([mean, self.cells.weight @ mean])
+        cell = self.decision.place(frame)
         return frame.with_columns(
-            *(found[name].fill_null(x) for name, x in zip(names, pooled, strict=True)),
-            fallback=pl.when(unseen).then(pl.lit("pooled effect")).otherwise(pl.lit("")),
+            *(
+                pl.Series(f"uplift_{offer}", effect[cell, k])
+                for k, offer in enumerate(self.cells.arms[1:])
+            ),
+            fallback=pl.Series(np.where(cell < 0, "pooled effect", "")),
         ).to_pandas()
 
 

@@ -113,7 +113,7 @@ class Conversion(Kind):
 
     def check(self, frame: pl.LazyFrame, column: str, kind: pl.DataType) -> None:
         """Refuse what is neither 0 nor 1, and outcomes that are all alike."""
-        value = _number(column, kind)
+        value = number_of(column, kind)
         wrong, low, high = _counts(
             frame, (~value.is_in([0.0, 1.0])) | value.is_null(), value.min(), value.max()
         )
@@ -171,7 +171,7 @@ class Visits(Kind):
 
     def check(self, frame: pl.LazyFrame, column: str, kind: pl.DataType) -> None:
         """Refuse what is no count."""
-        value = _number(column, kind)
+        value = number_of(column, kind)
         bad = ~value.is_finite() | value.is_null() | (value < 0) | (value != value.round())
         wrong, high = _counts(frame, bad, value.max())
         _refuse(column, wrong, "must be whole numbers from 0")
@@ -246,7 +246,7 @@ class Spend(Kind):
 
     def check(self, frame: pl.LazyFrame, column: str, kind: pl.DataType) -> None:
         """Refuse spend below 0."""
-        value = _number(column, kind)
+        value = number_of(column, kind)
         bad = ~value.is_finite() | value.is_null() | (value < 0)
         wrong, high = _counts(frame, bad, value.max())
         _refuse(column, wrong, "must be 0 or above; take refunds out first, or fit it as an amount")
@@ -355,7 +355,7 @@ class Amount(Kind):
 
     def check(self, frame: pl.LazyFrame, column: str, kind: pl.DataType) -> None:
         """Refuse what is missing or infinite, and an amount that never varies."""
-        value = _number(column, kind)
+        value = number_of(column, kind)
         bad = value.is_null() | value.is_infinite() | value.is_nan()
         wrong, low, high = _counts(frame, bad, value.min(), value.max())
         _refuse(column, wrong, "must be finite numbers")
@@ -465,14 +465,14 @@ def _ratio(a: Floats, b: Floats) -> Floats:
         return np.asarray(np.where(b > 0, a / np.where(b > 0, b, 1), np.nan))
 
 
-def _number(column: str, kind: pl.DataType) -> pl.Expr:
-    """Return a column as numbers.
+def number_of(column: str, kind: pl.DataType, what: str = "column") -> pl.Expr:
+    """Return a column as numbers; ``what`` is what an error calls it.
 
     Raises:
         InputError: It holds no numbers.
     """
     if not (kind.is_numeric() or kind == pl.Boolean):
-        raise InputError(f"column {column!r} holds {str(kind).lower()}, must hold numbers")
+        raise InputError(f"{what} {column!r} holds {str(kind).lower()}, must hold numbers")
     return pl.col(column).cast(pl.Float64)
 
 
